@@ -1,7 +1,7 @@
 """Canonical bytes, digests and times: the only place that says what is hashed.
 
-Canonical JSON is RFC 8785 within a checked profile: ASCII keys, no floats, integers up to 2^53-1, no lone surrogates, bounded
-depth. Inside the profile a fast encoder gives the same bytes as RFC 8785; outside it the value is refused.
+Canonical JSON is RFC 8785 within a checked profile: ASCII keys, no floats, integers up to 2^53-1, no lone surrogates,
+bounded depth. Inside the profile a fast encoder gives the same bytes as RFC 8785; outside it the value is refused.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def canonical_bytes(value: Any) -> bytes:
     """Encode a value as RFC 8785 canonical JSON.
 
     Raises:
-        RecordRefused: outside the profile: ``profile-float``, ``profile-integer``, ``profile-key``, ``profile-surrogate``,
-            ``profile-depth``, ``profile-type``.
+        RecordRefused: outside the profile: ``profile-float``, ``profile-integer``, ``profile-key``,
+            ``profile-surrogate``, ``profile-depth``, ``profile-type``.
 
     >>> canonical_bytes({"b": 1, "a": "é"})
     b'{"a":"\\xc3\\xa9","b":1}'
@@ -42,8 +42,6 @@ def canonical_bytes(value: Any) -> bytes:
 
 def _check(value: Any, path: str, depth: int) -> None:
     """Walk the value and refuse whatever leaves the profile."""
-    if value is None or value is True or value is False:
-        return
     kind = type(value)
     if kind is str:
         if not value.isascii():
@@ -51,21 +49,25 @@ def _check(value: Any, path: str, depth: int) -> None:
     elif kind is int:
         if not -INTEGER_MAX <= value <= INTEGER_MAX:
             raise _refused("integer", f"{path or '/'} is an integer beyond 2^53-1", "write large numbers as text")
-    elif kind is dict or kind is list or kind is tuple:
-        if depth >= DEPTH_MAX:
-            raise _refused("depth", f"{path[:80]} is nested deeper than {DEPTH_MAX} levels", "flatten the value")
-        if kind is dict:
-            for key, item in value.items():
-                if type(key) is not str or not key.isascii():
-                    raise _refused("key", f"{path or '/'} has the key {key!r}, which is not ASCII text", "use ASCII names")
-                _check(item, f"{path}/{key}", depth + 1)
-        else:
-            for position, item in enumerate(value):
-                _check(item, f"{path}/{position}", depth + 1)
+    elif kind is dict:
+        _check_depth(path, depth)
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii():
+                raise _refused("key", f"{path or '/'} has the key {key!r}, not ASCII text", "use ASCII names")
+            _check(item, f"{path}/{key}", depth + 1)
+    elif kind is list or kind is tuple:
+        _check_depth(path, depth)
+        for position, item in enumerate(value):
+            _check(item, f"{path}/{position}", depth + 1)
     elif kind is float:
         raise _refused("float", f"{path or '/'} is a float, {value!r}", "use an integer of a declared unit, or text")
-    else:
+    elif kind is not bool and value is not None:
         raise _refused("type", f"{path or '/'} is a {kind.__name__}", "only JSON values can be sealed")
+
+
+def _check_depth(path: str, depth: int) -> None:
+    if depth >= DEPTH_MAX:
+        raise _refused("depth", f"{path[:80]} is nested deeper than {DEPTH_MAX} levels", "flatten the value")
 
 
 def _check_text(text: str, path: str) -> None:

@@ -1,22 +1,22 @@
 """The one tree of errors: what happened, a stable code, and what to try.
 
-    BailiwickError
-    ├── UsageRefused               the call itself is off (exit 2)
-    ├── InputRefused               what came from outside breaks its contract (exit 3)
-    │   ├── DocumentRefused        text that is not strict JSON; one code per reason
-    │   ├── SchemaViolated         a document that its schema refuses; carries every violation
-    │   ├── RowRefused             a line of CSV that cannot be framed or read
-    │   ├── RecordRefused          a draft outside the ledger's profile
-    │   ├── PackRefused            a pack that does not load; carries every fault found
-    │   └── ModuleRefused          a module that is not admitted
-    ├── ModuleFailed               a guest failed by its own doing, the same way each time (exit 3)
-    ├── NotTrusted                 a signature or key that nobody vouched for (exit 3)
-    ├── EffectsFrozen              the panic switch holds (exit 3)
-    ├── NotFound                   no such home, tenant, pack, module, record or blob (exit 4)
-    ├── Unavailable                the host cannot answer now; nothing was sealed (exit 5)
-    │   └── LedgerPoisoned         a write or flush failed; reads go on
-    ├── ProofRejected              a proof that does not lead to the root
-    └── LedgerBroken               a ledger or bundle that does not verify; carries its verdict (exit 10 to 16)
+BailiwickError
+├── UsageRefused               the call itself is off (exit 2)
+├── InputRefused               what came from outside breaks its contract (exit 3)
+│   ├── DocumentRefused        text that is not strict JSON; one code per reason
+│   ├── SchemaViolated         a document that its schema refuses; carries every violation
+│   ├── RowRefused             a line of CSV that cannot be framed or read
+│   ├── RecordRefused          a draft outside the ledger's profile
+│   ├── PackRefused            a pack that does not load; carries every fault found
+│   └── ModuleRefused          a module that is not admitted
+├── ModuleFailed               a guest failed by its own doing, the same way each time (exit 3)
+├── NotTrusted                 a signature or key that nobody vouched for (exit 3)
+├── EffectsFrozen              the panic switch holds (exit 3)
+├── NotFound                   no such home, tenant, pack, module, record or blob (exit 4)
+├── Unavailable                the host cannot answer now; nothing was sealed (exit 5)
+│   └── LedgerPoisoned         a write or flush failed; reads go on
+├── ProofRejected              a proof that does not lead to the root
+└── LedgerBroken               a ledger or bundle that does not verify; carries its verdict (exit 10 to 16)
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
 
 
 class BailiwickError(Exception):

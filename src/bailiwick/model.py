@@ -1,7 +1,7 @@
 """The nouns that travel between rooms: frozen, and valid or not built.
 
-``Observation → Measurement → Impact → Evidence → Record`` is the loop of the product; a ``Decision`` is measurements, an
-impact and the effects asked for. JSON values here hold no floats: a legal quantity is an integer with a declared unit.
+``Observation → Measurement → Impact → Evidence → Record`` is the loop of the product; a ``Decision`` is measurements,
+an impact and the effects asked for. JSON values here hold no floats: a legal quantity is an integer with a declared unit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from bailiwick.errors import UsageRefused
 
-JsonValue: TypeAlias = "None | bool | int | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue] | None"
 """JSON without floats: the only JSON that is sealed."""
 
 TENANT_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
@@ -52,7 +52,9 @@ def check_digest(digest: str) -> str:
     """
     if not DIGEST_PATTERN.match(digest):
         raise UsageRefused(
-            f"{digest[:80]!r} is not a digest", hint="a digest reads sha256: and 64 lower-case hexadecimal digits", code="digest"
+            f"{digest[:80]!r} is not a digest",
+            hint="a digest reads sha256: and 64 lower-case hexadecimal digits",
+            code="digest",
         )
     return digest
 
@@ -72,8 +74,8 @@ class Actor:
 class Draft:
     """A record before it has a place: what happened, to what, by whom.
 
-    ``event_type`` is dotted lower case (``decision.sealed``), ``resource`` an opaque path (``pack/us-osha-1904``), ``detail``
-    canonical JSON without personal data or typed text.
+    ``event_type`` is dotted lower case (``decision.sealed``), ``resource`` an opaque path (``pack/us-osha-1904``),
+    ``detail`` canonical JSON without personal data or typed text.
     """
 
     event_type: str
@@ -100,7 +102,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """Given back for a record that is durable: its index from 0 and its RFC 6962 leaf digest (64 hexadecimal digits)."""
+    """Given back for a durable record: its index from 0 and its RFC 6962 leaf digest (64 hexadecimal digits)."""
 
     index: int
     leaf: str
@@ -112,7 +114,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A size and root that a ledger stands for (C2SP tlog-checkpoint). ``root`` is 32 bytes; ``note`` the signed text."""
+    """A size and root that a ledger stands for (C2SP tlog-checkpoint). ``root``: 32 bytes; ``note``: the signed text."""
 
     origin: str
     size: int
@@ -187,7 +189,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """One value that a rule read: ``in.*`` an input, ``m.*`` a measurement, ``p.*`` a parameter with its date and source.
+    """One value that a rule read: ``in.*`` an input, ``m.*`` a measurement, ``p.*`` a parameter, dated and cited.
 
     ``is_known`` is false where the input was absent; ``value`` is then None.
     """
@@ -210,7 +212,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceEntry:
-    """What one rule did: its kind (measure, row, impact, effect, assumption), what it read, its value, its source, and why.
+    """What one rule did: kind (measure, row, impact, effect, assumption), what it read, its value, its source, and why.
 
     ``because`` is a sentence for people: the conjunct that failed, the input that was missing, or None.
     """
@@ -262,7 +264,8 @@ class Measurement:
 class Obligation:
     """What must be done, within how long of ``known_at``, and by when where that moment is given.
 
-    ``within_minutes`` counts from ``known_at``; ``due_at`` is RFC 3339 UTC with nine digits, or None where ``known_at`` is not given.
+    ``within_minutes`` counts from ``known_at``; ``due_at`` is RFC 3339 UTC with nine digits, or None where ``known_at``
+    is not given.
     """
 
     id: str
@@ -321,8 +324,8 @@ class Effect:
 class Observation:
     """A fact as received, before any judgement, ready to be judged.
 
-    ``blob`` are the canonical bytes that are stored and whose SHA-256 is ``digest``: salts, dates and the raw input, all that
-    replay needs. ``facts`` is what the pack's input schema accepted; ``modules`` the guests that read it.
+    ``blob`` are the canonical bytes that are stored and whose SHA-256 is ``digest``: salts, dates and the raw input,
+    all that replay needs. ``facts`` is what the pack's input schema accepted; ``modules`` the guests that read it.
     """
 
     tenant: str

@@ -91,7 +91,7 @@ class PanicSwitch(Protocol):
     """Stops effects, never decisions or reads. Missing, unreadable or garbled means frozen."""
 
     def is_frozen(self) -> bool:
-        """Say whether effects must not start. Never raises: doubt means True. Cheap enough to ask before each effect."""
+        """Say whether effects must not start. Never raises: doubt means True. Cheap enough for each effect."""
         ...
 
     def state(self) -> Mapping[str, JsonValue]:
@@ -108,7 +108,7 @@ class PanicSwitch(Protocol):
 
 
 class EffectChannel(Protocol):
-    """Delivers effects of one kind to the world. A receiver that honours the key acts once, however often it is asked."""
+    """Delivers effects of one kind to the world. A receiver that honours the key acts once, however often asked."""
 
     def deliver(self, tenant: str, key: str, message: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         """Deliver one message under its key and give what came of it, as ``{"delivered": "now"|"before", ...}``.
@@ -116,7 +116,7 @@ class EffectChannel(Protocol):
         ``key`` is opaque: ``hmac-sha256:`` and 64 hexadecimal digits.
 
         Raises:
-            Unavailable: nothing, or nobody knows whether anything, was delivered; asking again under the same key is safe.
+            Unavailable: nobody knows whether anything was delivered; asking again under the same key is safe.
         """
         ...
 
