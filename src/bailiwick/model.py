@@ -1,7 +1,8 @@
 """The nouns that travel between rooms: frozen, and valid or not built.
 
 ``Observation → Measurement → Impact → Evidence → Record`` is the loop of the product; a ``Decision`` is measurements,
-an impact and the effects asked for. JSON values here hold no floats: a legal quantity is an integer with a declared unit.
+an impact and the effects asked for. JSON values here hold no floats: a legal quantity is an integer of a declared
+unit.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A size and root that a ledger stands for (C2SP tlog-checkpoint). ``root``: 32 bytes; ``note``: the signed text."""
+    """A size and root that a ledger stands for (C2SP tlog-checkpoint). ``root``: 32 bytes; ``note``: signed text."""
 
     origin: str
     size: int
