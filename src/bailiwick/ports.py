@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from bailiwick.model import Draft, JsonValue, Receipt
+from bailiwick.model import Draft, JsonValue, QueuedEffect, Receipt
 
 
 class Clock(Protocol):
@@ -121,6 +121,41 @@ class EffectChannel(Protocol):
         ...
 
 
+class EffectQueue(Protocol):
+    """Which effects the ledger asks for and which have a result: a fold over its records that can be rebuilt.
+
+    The ledger stays the truth; losing the queue loses nothing, and ``cursor`` says how many records it has folded.
+    """
+
+    def cursor(self, tenant: str) -> int:
+        """Give the number of records folded so far."""
+        ...
+
+    def fold(self, tenant: str, cursor: int, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
+        """Take in what the records up to ``cursor`` say, all or nothing.
+
+        ``asked`` are the effects that decisions ask for, in order; a key that is known already changes nothing. ``done``
+        maps keys to the index of their result's record.
+        """
+        ...
+
+    def waiting(self, tenant: str, limit: int) -> list[QueuedEffect]:
+        """Give up to ``limit`` effects without a result, oldest first."""
+        ...
+
+    def listed(self, tenant: str) -> list[QueuedEffect]:
+        """Give every effect, oldest first."""
+        ...
+
+    def clear(self, tenant: str) -> None:
+        """Forget everything, to fold again from the first record."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files."""
+        ...
+
+
 class KeyStore(Protocol):
     """Keeps secrets of a tenant by name, apart from its data."""
 
@@ -145,6 +180,7 @@ __all__ = [
     "BlobStore",
     "Clock",
     "EffectChannel",
+    "EffectQueue",
     "Entropy",
     "KeyStore",
     "PackSource",

@@ -1,0 +1,54 @@
+"""The effect queue in memory: for tests, and for nodes that live as long as one process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bailiwick.model import QueuedEffect
+
+
+@dataclass(slots=True)
+class _Tenant:
+    cursor: int = 0
+    effects: dict[str, QueuedEffect] = field(default_factory=dict)
+
+
+class MemoryEffectQueue:
+    """Keeps the fold in a dictionary for each tenant."""
+
+    def __init__(self) -> None:
+        self._tenants: dict[str, _Tenant] = {}
+
+    def cursor(self, tenant: str) -> int:
+        """Give the number of records folded so far."""
+        return self._of(tenant).cursor
+
+    def fold(self, tenant: str, cursor: int, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
+        """Take in what the records up to ``cursor`` say."""
+        state = self._of(tenant)
+        for effect in asked:
+            state.effects.setdefault(effect.key, effect)
+        for key, result in done.items():
+            known = state.effects.get(key)
+            if known is not None and known.result is None:
+                state.effects[key] = replace(known, result=result)
+        state.cursor = cursor
+
+    def waiting(self, tenant: str, limit: int) -> list[QueuedEffect]:
+        """Give up to ``limit`` effects without a result, oldest first."""
+        return [effect for effect in self._of(tenant).effects.values() if effect.result is None][:limit]
+
+    def listed(self, tenant: str) -> list[QueuedEffect]:
+        """Give every effect, oldest first."""
+        return list(self._of(tenant).effects.values())
+
+    def clear(self, tenant: str) -> None:
+        """Forget everything of the tenant."""
+        self._tenants.pop(tenant, None)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _of(self, tenant: str) -> _Tenant:
+        return self._tenants.setdefault(tenant, _Tenant())
