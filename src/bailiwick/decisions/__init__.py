@@ -1,0 +1,35 @@
+"""The main job: observations become decisions, sealed in the ledger, executed once, and replayed at will.
+
+Start reading at ``loop.py``; the steps are ``intake``, ``decide``, ``seal`` and ``execute``, a file each.
+"""
+
+from bailiwick.decisions.execute import EffectsReport, Executor, catch_up
+from bailiwick.decisions.explain import Branch, Explanation, explain
+from bailiwick.decisions.intake import RawInput, ReadRow
+from bailiwick.decisions.loop import BATCH_MAX, Decided, Loop, Refused
+from bailiwick.decisions.replay import Difference, Replayer, ReplayReport
+from bailiwick.decisions.rows import Row, read_rows
+from bailiwick.decisions.shelf import check_modules, fetch, keep
+
+__all__ = [
+    "BATCH_MAX",
+    "Branch",
+    "Decided",
+    "Difference",
+    "EffectsReport",
+    "Executor",
+    "Explanation",
+    "Loop",
+    "RawInput",
+    "ReadRow",
+    "Refused",
+    "ReplayReport",
+    "Replayer",
+    "Row",
+    "catch_up",
+    "check_modules",
+    "explain",
+    "fetch",
+    "keep",
+    "read_rows",
+]

@@ -1,0 +1,94 @@
+"""Step three: a decision becomes evidence in canonical bytes, and the draft of its record. Pure."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from bailiwick.canonical import canonical_bytes, digest
+from bailiwick.model import Actor, Decision, Draft, Effect, Evidence, JsonValue, Observation, Sealed
+from bailiwick.packs import Pack
+
+EVIDENCE_FORMAT = "bailiwick-evidence/1"
+SEALED = "decision.sealed"
+
+
+def seal(
+    observation: Observation,
+    decision: Decision,
+    pack: Pack,
+    *,
+    secret: bytes,
+    actor: Actor,
+    versions: Mapping[str, JsonValue],
+) -> Sealed:
+    """Bundle everything that the decision rested on, and draft the record that stands for it.
+
+    Args:
+        observation: What was judged.
+        decision: What the pack concluded.
+        pack: Whose rules; its digest identifies them.
+        secret: The tenant's key for opaque names, 32 bytes.
+        actor: Who asked.
+        versions: Engine versions, for the record only: evidence must be the same after an upgrade.
+    """
+    evidence = _evidence(observation, decision, pack)
+    effects: list[JsonValue] = [
+        {"type": effect.type, "key": effect_key(observation, effect, secret)} for effect in decision.effects
+    ]
+    draft = Draft(
+        event_type=SEALED,
+        resource="observation/" + _keyed(secret, "observation", observation.unsalted)[:32],
+        detail={
+            "observation": observation.digest,
+            "evidence": evidence.digest,
+            "pack": _pack(pack),
+            "modules": [module.to_json() for module in observation.modules],
+            "outcome": decision.impact.outcome,
+            "effects": effects,
+            "fuel": observation.fuel,
+            "versions": dict(versions),
+        },
+        actor=actor,
+    )
+    return Sealed(observation=observation, decision=decision, evidence=evidence, draft=draft)
+
+
+def effect_key(observation: Observation, effect: Effect, secret: bytes) -> str:
+    """Give the opaque key of an effect: the same act, asked for again, has the same key.
+
+    It covers tenant, effect type and the pack's own key text; where the pack gives none, the observation's bytes before
+    salting. Keyed, so that the ledger tells nobody whose act it was.
+    """
+    what = effect.key.encode() if effect.key is not None else observation.unsalted
+    source = b"pack" if effect.key is not None else b"observation"
+    scope = canonical_bytes([observation.tenant, effect.type, source.decode()])
+    return "hmac-sha256:" + _keyed(secret, "effect", scope + b"\n" + what)
+
+
+def _keyed(secret: bytes, purpose: str, data: bytes) -> str:
+    return hmac.new(secret, purpose.encode() + b"\n" + data, "sha256").hexdigest()
+
+
+def _pack(pack: Pack) -> dict[str, JsonValue]:
+    return {"name": pack.name, "version": pack.version, "digest": pack.digest}
+
+
+def _evidence(observation: Observation, decision: Decision, pack: Pack) -> Evidence:
+    body: dict[str, Any] = {
+        "format": EVIDENCE_FORMAT,
+        "salt": observation.evidence_salt,
+        "observation": observation.digest,
+        "pack": _pack(pack),
+        "modules": [module.to_json() for module in observation.modules],
+        "legal_date": observation.legal_date,
+        "decided_at": observation.decided_at,
+        "facts": dict(observation.facts),
+        "measurements": [measurement.to_json() for measurement in decision.measurements],
+        "impact": decision.impact.to_json(),
+        "effects": [effect.to_json() for effect in decision.effects],
+        "trace": [entry.to_json() for entry in decision.trace],
+    }
+    blob = canonical_bytes(body)
+    return Evidence(blob=blob, digest=digest(blob))
