@@ -123,6 +123,17 @@ class Checkpoint:
     note: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far a reader of the ledger has come: records read, and the leaf digest of the last one ("" before the first).
+
+    The leaf tells a reader that the ledger was cut back and grew again behind its back.
+    """
+
+    count: int
+    leaf: str
+
+
 # --- what the engine runs -------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from bailiwick.model import Draft, JsonValue, QueuedEffect, Receipt
+from bailiwick.model import Cursor, Draft, JsonValue, QueuedEffect, Receipt
 
 
 class Clock(Protocol):
@@ -124,18 +124,18 @@ class EffectChannel(Protocol):
 class EffectQueue(Protocol):
     """Which effects the ledger asks for and which have a result: a fold over its records that can be rebuilt.
 
-    The ledger stays the truth; losing the queue loses nothing, and ``cursor`` says how many records it has folded.
+    The ledger stays the truth; losing the queue loses nothing, and ``cursor`` says how far it has folded.
     """
 
-    def cursor(self, tenant: str) -> int:
-        """Give the number of records folded so far."""
+    def cursor(self, tenant: str) -> Cursor:
+        """Say how far the ledger has been folded."""
         ...
 
-    def fold(self, tenant: str, cursor: int, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
-        """Take in what the records up to ``cursor`` say, all or nothing.
+    def fold(self, tenant: str, cursor: Cursor, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
+        """Take in what the records up to ``cursor`` say, all or nothing; an older cursor changes nothing.
 
-        ``asked`` are the effects that decisions ask for, in order; a key that is known already changes nothing. ``done``
-        maps keys to the index of their result's record.
+        ``asked`` are the effects that decisions ask for, in order; a key that is known already changes nothing.
+        ``done`` maps keys to the index of their result's record.
         """
         ...
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bailiwick.model import QueuedEffect
+from bailiwick.model import Cursor, QueuedEffect
+
+_START = Cursor(count=0, leaf="")
 
 
 @dataclass(slots=True)
 class _Tenant:
-    cursor: int = 0
+    cursor: Cursor = _START
     effects: dict[str, QueuedEffect] = field(default_factory=dict)
 
 
@@ -20,13 +22,15 @@ class MemoryEffectQueue:
     def __init__(self) -> None:
         self._tenants: dict[str, _Tenant] = {}
 
-    def cursor(self, tenant: str) -> int:
-        """Give the number of records folded so far."""
+    def cursor(self, tenant: str) -> Cursor:
+        """Say how far the ledger has been folded."""
         return self._of(tenant).cursor
 
-    def fold(self, tenant: str, cursor: int, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
-        """Take in what the records up to ``cursor`` say."""
+    def fold(self, tenant: str, cursor: Cursor, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
+        """Take in what the records up to ``cursor`` say; an older cursor changes nothing."""
         state = self._of(tenant)
+        if state.cursor.count >= cursor.count:
+            return
         for effect in asked:
             state.effects.setdefault(effect.key, effect)
         for key, result in done.items():

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bailiwick.errors import Unavailable
-from bailiwick.model import QueuedEffect, check_tenant
+from bailiwick.model import Cursor, QueuedEffect, check_tenant
 
 VERSION = 1
 BUSY_SECONDS_MAX = 10.0
 _TABLES = """
-CREATE TABLE IF NOT EXISTS state (cursor INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS state (cursor INTEGER NOT NULL, leaf TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS effects (
     key TEXT PRIMARY KEY, type TEXT NOT NULL, record INTEGER NOT NULL, position INTEGER NOT NULL, result INTEGER
 ) WITHOUT ROWID;
@@ -33,20 +33,20 @@ class SqliteEffectQueue:
         self._open: dict[str, sqlite3.Connection] = {}
         self._lock = threading.RLock()
 
-    def cursor(self, tenant: str) -> int:
-        """Give the number of records folded so far."""
+    def cursor(self, tenant: str) -> Cursor:
+        """Say how far the ledger has been folded."""
         with self._lock:
-            row = self._of(tenant).execute("SELECT cursor FROM state").fetchone()
-            return int(row[0]) if row else 0
+            row = self._of(tenant).execute("SELECT cursor, leaf FROM state").fetchone()
+            return Cursor(count=row[0], leaf=row[1]) if row else Cursor(count=0, leaf="")
 
-    def fold(self, tenant: str, cursor: int, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
+    def fold(self, tenant: str, cursor: Cursor, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
         """Take in what the records up to ``cursor`` say, in one transaction; an older cursor changes nothing."""
         with self._lock:
             database = self._of(tenant)
             try:
                 with database:
                     database.execute("BEGIN IMMEDIATE")
-                    if self.cursor(tenant) >= cursor:
+                    if self.cursor(tenant).count >= cursor.count:
                         return
                     database.executemany(
                         "INSERT OR IGNORE INTO effects VALUES (?, ?, ?, ?, NULL)",
@@ -57,7 +57,7 @@ class SqliteEffectQueue:
                         [(result, key) for key, result in done.items()],
                     )
                     database.execute("DELETE FROM state")
-                    database.execute("INSERT INTO state VALUES (?)", (cursor,))
+                    database.execute("INSERT INTO state VALUES (?, ?)", (cursor.count, cursor.leaf))
             except sqlite3.OperationalError as error:
                 raise Unavailable(
                     f"the effect queue of tenant {tenant} cannot be written: {error}",
@@ -132,7 +132,7 @@ def _connect(path: Path) -> sqlite3.Connection:
             raise sqlite3.DatabaseError(f"version {version}")
         database.executescript(_TABLES)
         database.execute(f"PRAGMA user_version={VERSION}")
-        database.execute("SELECT cursor FROM state").fetchone()
+        database.execute("SELECT cursor, leaf FROM state").fetchone()
     except sqlite3.Error:
         database.close()
         raise
