@@ -66,9 +66,35 @@ class InputRefused(BailiwickError):
 
 
 class DocumentRefused(InputRefused):
-    """Text that is not strict JSON. Codes: ``json-*``, one per reason."""
+    """Text that is not strict JSON. Codes: ``json-*``, one per reason.
+
+    ``path`` is a JSON Pointer to the value being read, ``byte`` the offset from 0, ``line`` and ``column`` count from 1
+    (columns in characters); each is None where it cannot be known.
+    """
 
     code = "json-refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str,
+        code: str | None = None,
+        path: str | None = None,
+        byte: int | None = None,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.path = path
+        self.byte = byte
+        self.line = line
+        self.column = column
+
+    def to_json(self) -> dict[str, object]:
+        """Give code, message and hint, and the place where it is known."""
+        place = {"path": self.path, "byte": self.byte, "line": self.line, "column": self.column}
+        return {**super().to_json(), **{name: where for name, where in place.items() if where is not None}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
