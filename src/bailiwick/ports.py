@@ -7,9 +7,11 @@ Adapters live in ``adapters/<port>_<technology>.py``, do not inherit from these,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
-from bailiwick.model import Cursor, Draft, JsonValue, QueuedEffect, Receipt
+from bailiwick.model import Cursor, Draft, JsonValue, Quarantined, QueuedEffect, Receipt
 
 
 class Clock(Protocol):
@@ -176,13 +178,168 @@ class KeyStore(Protocol):
         ...
 
 
+class Disk(Protocol):
+    """Files, in the few operations that durability is made of, so that each of them can be made to fail in a test.
+
+    Every method raises ``OSError`` as the system does; the adapter above says what it means. Paths name the same file
+    for every process. Nothing written is durable before ``sync``, and no name before ``sync_folder`` of its folder.
+    """
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it, durably; one that is there stays as it is."""
+        ...
+
+    def names(self, folder: Path) -> list[str]:
+        """List what is in a folder, sorted; ``FileNotFoundError`` where there is none."""
+        ...
+
+    def size(self, path: Path) -> int:
+        """Give the size of a file in bytes."""
+        ...
+
+    def mode(self, path: Path) -> int:
+        """Give the permission bits of a file."""
+        ...
+
+    def read(self, path: Path, offset: int = 0, size: int | None = None) -> bytes:
+        """Read from an offset: up to ``size`` bytes, or to the end; fewer only where the file ends."""
+        ...
+
+    def create(self, path: Path, mode: int = 0o600) -> None:
+        """Make an empty file; ``FileExistsError`` where there is one."""
+        ...
+
+    def write(self, path: Path, offset: int, data: bytes) -> None:
+        """Write all the bytes at an offset of a file that exists; after an error any part of them may be there."""
+        ...
+
+    def sync(self, path: Path) -> None:
+        """Make what was written to a file durable. After an error the file's handle is closed and never synced again."""
+        ...
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make the names in a folder durable."""
+        ...
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file another name, in one step, in place of any file of that name."""
+        ...
+
+    def truncate(self, path: Path, size: int) -> None:
+        """Cut a file to ``size`` bytes."""
+        ...
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file."""
+        ...
+
+    def lock(self, path: Path) -> AbstractContextManager[None]:
+        """Hold a lock among all threads and processes while the block runs; a holder that dies lets go of it."""
+        ...
+
+    def release(self, path: Path) -> None:
+        """Close what is kept open for a file; it may be used again."""
+        ...
+
+    def close(self) -> None:
+        """Close everything that is kept open."""
+        ...
+
+
+class LedgerStore(Protocol):
+    """Keeps the records of one ledger in order, as bytes that it never reads into, and small side files beside them.
+
+    Indexes count from 0. Who appends, cuts or trusts what others appended holds ``exclusive``. A side file holds only
+    what can be rebuilt from the records: it need not be durable, and may come back short or damaged.
+    """
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the store alone, among all threads and processes; not to be nested.
+
+        Raises:
+            Unavailable: the lock cannot be had.
+        """
+        ...
+
+    def count(self) -> int:
+        """Count the whole records that are stored now, by whomever. Cheap where nothing moved.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        ...
+
+    def tail(self) -> bytes:
+        """Give the bytes after the last whole record, as ``count`` last saw them; empty where all is well."""
+        ...
+
+    def size(self) -> int:
+        """Give the size of everything that ``count`` last saw, in bytes."""
+        ...
+
+    def size_from(self, start: int) -> int:
+        """Give the size of record ``start`` and all that follows it, in bytes."""
+        ...
+
+    def read(self, start: int, stop: int) -> list[bytes]:
+        """Give records ``start`` to ``stop``, the latter not included; both within ``count``.
+
+        Raises:
+            LedgerBroken: the store does not hold what its own framing says (verdict corrupt or truncated).
+            Unavailable: the store cannot be read.
+        """
+        ...
+
+    def append(self, start: int, records: Sequence[bytes]) -> None:
+        """Append records, the first at index ``start``, which is ``count``; durable on return, in one flush.
+
+        Raises:
+            LedgerPoisoned: a write or flush failed; which records are stored is unknown.
+        """
+        ...
+
+    def sync(self) -> None:
+        """Make durable what others appended.
+
+        Raises:
+            LedgerPoisoned: the flush failed.
+        """
+        ...
+
+    def cut(self, start: int) -> Quarantined:
+        """Move everything from record ``start`` on out of the way, durably, keeping its bytes aside.
+
+        Raises:
+            LedgerPoisoned: that failed; nothing is lost, and it can be tried again after reopening.
+        """
+        ...
+
+    def read_side(self, name: str, offset: int, size: int) -> bytes:
+        """Read from a side file; fewer bytes, or none, where it is short or missing."""
+        ...
+
+    def write_side(self, name: str, offset: int, data: bytes) -> None:
+        """Write to a side file, made when first written.
+
+        Raises:
+            LedgerPoisoned: that failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files."""
+        ...
+
+
 __all__ = [
     "BlobStore",
     "Clock",
+    "Disk",
     "EffectChannel",
     "EffectQueue",
     "Entropy",
     "KeyStore",
+    "LedgerStore",
     "PackSource",
     "PanicSwitch",
     "Recorder",
