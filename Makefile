@@ -5,6 +5,7 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 INSTALL ?= $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check --quiet install
+EXTRAS  := dev
 FROZEN  := -c constraints.txt
 
 .DEFAULT_GOAL := help
@@ -64,5 +65,5 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) $(FROZEN) -e ".[dev]"
+	$(INSTALL) $(FROZEN) -e ".[$(EXTRAS)]"
 	@touch $(VENV)/.runtime $@

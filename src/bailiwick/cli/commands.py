@@ -1,0 +1,97 @@
+"""The tree of commands: every name, the function that answers it, and lines of the terminal that show its use.
+
+Importing this is cheap: each function imports what it works with when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cyclopts import App
+
+from bailiwick import __version__
+from bailiwick.cli import decide, demo, effects, explain, home, ledger, pack, panic, replay, validate, verify
+from bailiwick.cli.help import Columns
+
+
+class Command(NamedTuple):
+    """One command: its words, its function, and lines of the terminal that show its use.
+
+    What it does is said once, in the docstring of its function.
+    """
+
+    words: str
+    answer: Callable[..., int]
+    examples: tuple[str, ...]
+
+
+NOUNS = {
+    "ledger": "Read, prove, check and export the ledger.",
+    "pack": "Look at packs of law, and run their cases.",
+    "effects": "See and perform what decisions asked for.",
+    "panic": "Stop every effect at once. Decisions and reads go on.",
+}
+
+COMMANDS = (
+    Command("init", home.init, ("init", "init --json")),
+    Command("demo", demo.demo, ("demo", "demo --legal-date 2014-06-01", "demo --input injuries.csv --json")),
+    Command(
+        "decide",
+        decide.decide,
+        ("decide us-osha-1904 injuries.csv --legal-date 2024-01-01", "decide us-osha-1904 facts.json --json"),
+    ),
+    Command("explain", explain.explain, ("explain 2", "explain 2 --json")),
+    Command("replay", replay.replay, ("replay 2", "replay --all --json")),
+    Command("verify", verify.verify, ("verify bundle", "verify bundle --key VKEY --json")),
+    Command(
+        "validate", validate.validate, ("validate schema.json facts.json", "validate schema.json facts.json --json")
+    ),
+    Command("doctor", home.doctor, ("doctor", "doctor --json")),
+    Command("ledger tail", ledger.tail, ("ledger tail", "ledger tail --count 3 --json")),
+    Command("ledger show", ledger.show, ("ledger show 2", "ledger show 2 --json")),
+    Command("ledger prove", ledger.prove, ("ledger prove 2", "ledger prove 2 --out record-2.proof")),
+    Command("ledger verify", ledger.verify, ("ledger verify", "ledger verify --json")),
+    Command("ledger checkpoint", ledger.checkpoint, ("ledger checkpoint", "ledger checkpoint --json")),
+    Command(
+        "ledger export", ledger.export, ("ledger export --out exported", "ledger export --out exported-again --json")
+    ),
+    Command("ledger stats", ledger.stats, ("ledger stats", "ledger stats --json")),
+    Command("pack list", pack.list_packs, ("pack list", "pack list --json")),
+    Command("pack show", pack.show, ("pack show us-osha-1904", "pack show us-osha-1904 --json")),
+    Command("pack test", pack.run_cases, ("pack test us-osha-1904", "pack test us-osha-1904 --json")),
+    Command("effects list", effects.list_effects, ("effects list --json",)),
+    Command("effects run", effects.run_effects, ("effects run", "effects run --json")),
+    Command("panic on", panic.on, ('panic on --reason "wrong address"',)),
+    Command("panic off", panic.off, ("panic off", "panic off --json")),
+    Command("panic status", panic.status, ("panic status", "panic status --json")),
+)
+
+
+def build() -> App:
+    """Build the tree."""
+    root = App(
+        name="bailiwick",
+        help="Decide by law as code, seal each decision, and let anybody verify the ledger.",
+        help_epilogue="Start with: bailiwick demo",
+        help_format="plaintext",
+        help_formatter=Columns(),
+        version=__version__,
+        result_action="return_value",
+        print_error=False,
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    nouns = {word: App(name=word, help=text, help_epilogue="", version_flags=[]) for word, text in NOUNS.items()}
+    for noun in nouns.values():
+        root.command(noun)
+    for command in COMMANDS:
+        noun_word, _, verb = command.words.rpartition(" ")
+        parent = nouns[noun_word] if noun_word else root
+        parent.command(
+            command.answer,
+            name=verb,
+            help_epilogue="Examples:\n" + "\n".join(f"  bailiwick {example}" for example in command.examples),
+            version_flags=[],
+        )
+    return root

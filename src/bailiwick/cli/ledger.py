@@ -1,0 +1,145 @@
+"""`bailiwick ledger`: read, prove, check and export the ledger of one tenant."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter, validators
+
+from bailiwick.cli import screen
+from bailiwick.cli.options import RecordIndex, TenantOptions, open_node
+from bailiwick.cli.verify import report_text
+from bailiwick.errors import Unavailable, UsageRefused, Verdict
+
+if TYPE_CHECKING:
+    from bailiwick.model import Record
+
+TAIL_MAX = 10_000
+"""Records that one `tail` shows at most, in number."""
+
+
+def tail(
+    *,
+    count: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=TAIL_MAX))] = 10,
+    options: TenantOptions = TenantOptions(),
+) -> int:
+    """Show the newest records, oldest of them first.
+
+    Args:
+        count: How many.
+    """
+    with open_node(options) as (node, tenant):
+        ledger = node.ledger(tenant)
+        size = ledger.size()
+        for record in ledger.records(max(0, size - count), size):
+            print(json.dumps(_record(record)) if options.json else screen.plain(_line(record)))
+    return 0
+
+
+def show(record: RecordIndex, /, *, options: TenantOptions = TenantOptions()) -> int:
+    """Show one record, whole.
+
+    Args:
+        record: Its index, from 0.
+    """
+    with open_node(options) as (node, tenant):
+        answer = _record(node.ledger(tenant).read(record))
+    screen.give(answer, json.dumps(answer, indent=2, ensure_ascii=False), as_json=options.json)
+    return 0
+
+
+def prove(record: RecordIndex, /, *, out: Path | None = None, options: TenantOptions = TenantOptions()) -> int:
+    """Give the proof that a record is in the ledger (C2SP tlog-proof).
+
+    The proof leads to the newest checkpoint; one is signed where the record is newer than that.
+
+    Args:
+        record: Its index, from 0.
+        out: File to write the proof to, instead of printing it.
+    """
+    with open_node(options) as (node, tenant):
+        proof = node.ledger(tenant).prove(record)
+    if out is not None:
+        write_text(out, proof)
+    answer = {"record": record, "proof": proof, "out": str(out) if out else None}
+    screen.give(answer, f"{out}" if out else proof.rstrip("\n"), as_json=options.json)
+    return 0
+
+
+def verify(*, options: TenantOptions = TenantOptions()) -> int:
+    """Check the whole ledger: chain, leaves, tree, checkpoints.
+
+    Exits 0 for ok, else with the verdict, as `bailiwick verify` does.
+    """
+    with open_node(options) as (node, tenant):
+        ledger = node.ledger(tenant)
+        with screen.progress("verifying", ledger.size()) as advance:
+            answer = ledger.verify(progress=advance).to_json()
+    screen.give(answer, report_text(answer), as_json=options.json)
+    return Verdict(answer["verdict"]).exit_code
+
+
+def checkpoint(*, options: TenantOptions = TenantOptions()) -> int:
+    """Give the newest signed checkpoint, signing one where records came since.
+
+    Keep it elsewhere: `bailiwick verify BUNDLE --since FILE` then proves that the ledger only grew.
+    """
+    with open_node(options) as (node, tenant):
+        newest = node.ledger(tenant).checkpoint()
+    note = newest.note.decode()
+    answer = {"origin": newest.origin, "size": newest.size, "root": newest.root.hex(), "note": note}
+    screen.give(answer, note.rstrip("\n"), as_json=options.json)
+    return 0
+
+
+def export(*, out: Path, options: TenantOptions = TenantOptions()) -> int:
+    """Write a bundle that anybody can verify (C2SP tlog-tiles).
+
+    Args:
+        out: Folder to make.
+    """
+    with open_node(options) as (node, tenant):
+        ledger = node.ledger(tenant)
+        with screen.progress("exporting", ledger.size()) as advance:
+            ledger.export(out, progress=advance)
+        key = ledger.verifier_key()
+    answer = {"out": str(out), "key": key}
+    screen.give(answer, f"bundle  {out}\ncheck   bailiwick verify {out} --key {key}", as_json=options.json)
+    return 0
+
+
+def stats(*, options: TenantOptions = TenantOptions()) -> int:
+    """Count what the ledger holds."""
+    with open_node(options) as (node, tenant):
+        answer = dict(node.ledger(tenant).stats())
+    rows = [(name, json.dumps(value) if isinstance(value, dict | list) else value) for name, value in answer.items()]
+    screen.give(answer, screen.columns([(name, str(value)) for name, value in rows]), as_json=options.json)
+    return 0
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a new file.
+
+    Raises:
+        UsageRefused: there is one already.
+        Unavailable: it cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageRefused(f"{path} is there already", hint="give a path that is free") from error
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error.strerror}", hint="give another path") from error
+
+
+def _record(record: Record) -> dict[str, Any]:
+    """Give a record as it is stored, with its place."""
+    return {"index": record.index, **json.loads(record.raw)}
+
+
+def _line(record: Record) -> str:
+    outcome = record.detail.get("outcome", "")
+    return f"{record.index:>7}  {record.timestamp[:19]}Z  {record.event_type:<18} {outcome}".rstrip()
