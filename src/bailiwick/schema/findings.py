@@ -33,8 +33,10 @@ def violations_of(findings: Sequence[Finding], value: Any, count_max: int) -> tu
     The same rule broken in the same words at the same place counts once, however many ways of the schema lead there.
     """
     order = _Order(value)
-    different = {(order.place(each.instance_path), each.kind.name, each.message): each for each in reversed(findings)}
-    ordered = sorted(reversed(different.items()), key=lambda item: item[0][0])
+    different: dict[tuple[tuple[int, ...], str, str], Finding] = {}
+    for finding in findings:
+        different.setdefault((order.place(finding.instance_path), finding.kind.name, finding.message), finding)
+    ordered = sorted(different.items(), key=lambda item: item[0][0])
     return [_violation(finding, value) for _, finding in ordered[:count_max]], max(0, len(ordered) - count_max)
 
 
