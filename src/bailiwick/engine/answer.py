@@ -1,0 +1,147 @@
+"""The words that pass between a host and a guest: the envelope that goes in, the answer that comes out.
+
+In: ``{"function": NAME, "input": VALUE}``. Out: ``{"ok": VALUE}``, or ``{"error": {"code": WORD, "message": TEXT}}``
+where the guest itself refuses its input. Whatever else comes out is a failure of the guest.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from bailiwick.errors import InputRefused, ModuleFailed, UsageRefused
+
+INPUT_BYTES_MAX = 4 << 20
+"""Largest input of one call, in bytes of JSON."""
+OUTPUT_BYTES_MAX = 1 << 20
+"""Largest answer of one call, in bytes of JSON."""
+ANSWER_DEPTH_MAX = 64
+"""Deepest nesting of an answer, in levels."""
+REFUSAL_MESSAGE_CHARACTERS_MAX = 1_000
+"""Longest message of a guest that refuses."""
+
+FUNCTION_PATTERN = re.compile(r"[a-z][a-z0-9._-]{0,63}\Z")
+REFUSAL_CODE_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,63}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What a guest answers when its input is not what it reads: a stable code, and a sentence for people.
+
+    Both come from the guest: the code is a word, the message bounded text that may quote the input.
+    """
+
+    code: str
+    message: str
+
+
+class _GuestError(msgspec.Struct, forbid_unknown_fields=True):
+    code: str
+    message: str
+
+
+class _Answer(msgspec.Struct, forbid_unknown_fields=True):
+    ok: Any = msgspec.UNSET
+    error: _GuestError | msgspec.UnsetType = msgspec.UNSET
+
+
+# Fractions stay exact: nothing on the way to a decision is ever a float.
+_decode_answer = msgspec.json.Decoder(_Answer, float_hook=Decimal).decode
+_check_json = msgspec.json.Decoder().decode
+
+
+def envelope(function: str, input: bytes) -> bytes:  # noqa: A002 the ABI's own word
+    """Build the bytes that a guest is called with.
+
+    Raises:
+        UsageRefused: the function's name cannot be one, or the input is not JSON.
+        InputRefused: the input is larger than ``INPUT_BYTES_MAX`` (code ``module-input-too-large``).
+
+    >>> envelope("observe", b'{"row":"1,2"}')
+    b'{"function":"observe","input":{"row":"1,2"}}'
+    """
+    if not FUNCTION_PATTERN.match(function):
+        raise UsageRefused(
+            f"{function[:80]!r} cannot be the name of a function",
+            hint="a lower-case letter, then up to 63 of a-z 0-9 . _ -",
+            code="module-function",
+        )
+    if len(input) > INPUT_BYTES_MAX:
+        raise InputRefused(
+            f"the input has {len(input)} bytes, more than the {INPUT_BYTES_MAX} that a call takes",
+            hint="send less in one call",
+            code="module-input-too-large",
+        )
+    try:
+        _check_json(input)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageRefused(
+            f"the input of {function} is not JSON: {error}", hint="give UTF-8 JSON", code="module-input"
+        ) from error
+    return b'{"function":"%b","input":%b}' % (function.encode(), input)
+
+
+def read_answer(output: bytes) -> Any:
+    """Read what a guest answered: the value under ``ok``, or a ``Refusal``.
+
+    Numbers with a fraction or exponent are ``decimal.Decimal``.
+
+    Raises:
+        ModuleFailed: not an answer (code ``module-answer``).
+
+    >>> read_answer(b'{"ok":{"age":41}}')
+    {'age': 41}
+    >>> read_answer(b'{"error":{"code":"row-number","message":"age is old"}}')
+    Refusal(code='row-number', message='age is old')
+    """
+    if len(output) > OUTPUT_BYTES_MAX:
+        raise answer_failed(f"has {len(output)} bytes, more than the {OUTPUT_BYTES_MAX} allowed")
+    try:
+        answer = _decode_answer(output)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise answer_failed(f"is not an answer: {error}") from error
+    if (answer.ok is msgspec.UNSET) == (answer.error is msgspec.UNSET):
+        raise answer_failed("holds not exactly one of ok and error")
+    if isinstance(answer.error, _GuestError):
+        return _refusal(answer.error)
+    _check_depth(answer.ok, output)
+    return answer.ok
+
+
+def answer_failed(what: str) -> ModuleFailed:
+    """Give the error for an answer that is none; ``what`` completes "the module's answer ..."."""
+    return ModuleFailed(
+        f"the module's answer {what}",
+        hint='a module answers {"ok": ...} or {"error": {"code": ..., "message": ...}} in its own memory',
+        code="module-answer",
+    )
+
+
+def _refusal(error: _GuestError) -> Refusal:
+    if not REFUSAL_CODE_PATTERN.match(error.code):
+        raise answer_failed(f"has the error code {error.code[:80]!r}, which is not a word")
+    if len(error.message) > REFUSAL_MESSAGE_CHARACTERS_MAX:
+        raise answer_failed(f"has an error message of {len(error.message)} characters")
+    return Refusal(code=error.code, message=error.message)
+
+
+def _check_depth(value: object, output: bytes) -> None:
+    # Brackets bound the depth, so the walk is needed only for answers that have many.
+    if output.count(b"[") + output.count(b"{") <= ANSWER_DEPTH_MAX:
+        return
+    level = [value]
+    for _ in range(ANSWER_DEPTH_MAX):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return
+    raise answer_failed(f"is nested deeper than {ANSWER_DEPTH_MAX} levels")
+
+
+def _children(value: object) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
