@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 MODULES = Path(__file__).parent.parent / "src" / "bailiwick" / "builtin" / "modules"
-FLAGS = (
-    "-target wasm32-freestanding -O2 -std=c11 -Wall -Wextra -Werror -fno-builtin -fno-unroll-loops "
-    "-fno-inline-functions -nostdlib -Wl,--no-entry -Wl,-z,stack-size=65536 -s"
-).split()
+FLAGS = [
+    *("-target", "wasm32-freestanding", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror"),
+    *("-fno-builtin", "-fno-unroll-loops", "-fno-inline-functions"),
+    *("-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=65536", "-s"),
+]
 BUILD_SECONDS_MAX = 120
 
 
