@@ -21,22 +21,15 @@ NODE_FILE_BYTES_MAX = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One value and where it came from: ``flag``, ``environment``, ``node.toml`` or ``default``."""
-
-    value: str
-    origin: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one node.
+    """The settings of one node: its home (an absolute path) and the terminal's tenant, never the library's.
 
-    ``home`` is an absolute path; ``tenant`` is the terminal's default, never the library's.
+    ``origins`` says of each where it came from: ``flag``, ``environment``, ``node.toml`` or ``default``.
     """
 
-    home: Setting
-    tenant: Setting
+    home: Path
+    tenant: str
+    origins: Mapping[str, str]
 
     @classmethod
     def resolve(
@@ -47,17 +40,11 @@ class Settings:
         Raises:
             UsageRefused: ``node.toml`` is not TOML, too large, or holds a value that cannot be.
         """
-        place = _first(home and str(home), environ.get("BAILIWICK_HOME"), None, str(HOME_DEFAULT))
-        root = Path(place.value).expanduser().absolute()
+        place, home_origin = _first(home and str(home), environ.get("BAILIWICK_HOME"), None, str(HOME_DEFAULT))
+        root = Path(place).expanduser().absolute()
         stored = _stored(root / NODE_FILE).get("tenant")
-        whose = _first(tenant, environ.get("BAILIWICK_TENANT"), stored, TENANT_DEFAULT)
-        check_tenant(whose.value)
-        return cls(home=Setting(value=str(root), origin=place.origin), tenant=whose)
-
-    @property
-    def root(self) -> Path:
-        """The home as a path."""
-        return Path(self.home.value)
+        whose, tenant_origin = _first(tenant, environ.get("BAILIWICK_TENANT"), stored, TENANT_DEFAULT)
+        return cls(home=root, tenant=check_tenant(whose), origins={"home": home_origin, "tenant": tenant_origin})
 
     def node_id(self) -> str:
         """Give the node's opaque id, from ``node.toml``.
@@ -65,17 +52,24 @@ class Settings:
         Raises:
             NotFound: the home has not been initialised.
         """
-        found = _stored(self.root / NODE_FILE).get("node_id")
+        found = _stored(self.home / NODE_FILE).get("node_id")
         if found is None:
             raise NotFound(
-                f"{self.root} is not a home yet", hint=f"bailiwick init --home {self.root}", code="home-not-found"
+                f"{self.home} is not a home yet", hint=f"bailiwick init --home {self.home}", code="home-not-found"
             )
         return found
 
+    def to_json(self) -> dict[str, Any]:
+        """Give each setting with its value and origin."""
+        return {
+            "home": {"value": str(self.home), "origin": self.origins["home"]},
+            "tenant": {"value": self.tenant, "origin": self.origins["tenant"]},
+        }
 
-def _first(flag: str | None, environment: str | None, stored: str | None, default: str) -> Setting:
+
+def _first(flag: str | None, environment: str | None, stored: str | None, default: str) -> tuple[str, str]:
     candidates = [(flag, "flag"), (environment, "environment"), (stored, NODE_FILE), (default, "default")]
-    return next(Setting(value=value, origin=origin) for value, origin in candidates if value)
+    return next((value, origin) for value, origin in candidates if value)
 
 
 def _stored(path: Path) -> dict[str, str]:

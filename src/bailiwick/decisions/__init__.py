@@ -5,10 +5,10 @@ Start reading at ``loop.py``; the steps are ``intake``, ``decide``, ``seal`` and
 
 from bailiwick.decisions.execute import EffectsReport, Executor, catch_up
 from bailiwick.decisions.explain import Branch, Explanation, explain
+from bailiwick.decisions.inputs import read_inputs
 from bailiwick.decisions.intake import RawInput, ReadRow
 from bailiwick.decisions.loop import BATCH_MAX, Decided, Loop, Refused
 from bailiwick.decisions.replay import Difference, Replayer, ReplayReport
-from bailiwick.decisions.rows import Row, read_rows
 from bailiwick.decisions.shelf import check_modules, fetch, keep
 
 __all__ = [
@@ -25,11 +25,10 @@ __all__ = [
     "Refused",
     "ReplayReport",
     "Replayer",
-    "Row",
     "catch_up",
     "check_modules",
     "explain",
     "fetch",
     "keep",
-    "read_rows",
+    "read_inputs",
 ]

@@ -1,0 +1,508 @@
+"""The front hall: joins ports to adapters and rooms to rooms, starts and stops. No use case lives here.
+
+with Node.open(Settings.resolve(environ=os.environ)) as node:
+    for answer in node.decide("local", "us-osha-1904", inputs, legal_date="2020-09-25"):
+        print(answer.to_json())
+"""
+
+from __future__ import annotations
+
+import getpass
+import hmac
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from bailiwick import __version__
+from bailiwick.adapters.blobstore_sqlite import SqliteBlobStore
+from bailiwick.adapters.clock_system import SystemClock
+from bailiwick.adapters.disk_system import SystemDisk
+from bailiwick.adapters.effectchannel_folder import FolderEffectChannel
+from bailiwick.adapters.effectqueue_sqlite import SqliteEffectQueue
+from bailiwick.adapters.entropy_system import SystemEntropy
+from bailiwick.adapters.keystore_files import FileKeyStore
+from bailiwick.adapters.ledgerstore_files import FileLedgerStore
+from bailiwick.adapters.packsource_folder import FolderPackSource
+from bailiwick.adapters.panicswitch_file import FilePanicSwitch
+from bailiwick.canonical import digest, time_text
+from bailiwick.decisions import (
+    BATCH_MAX,
+    Decided,
+    EffectsReport,
+    Executor,
+    Explanation,
+    Loop,
+    RawInput,
+    ReadRow,
+    Refused,
+    Replayer,
+    ReplayReport,
+    catch_up,
+    check_modules,
+    explain,
+    keep,
+    read_inputs,
+)
+from bailiwick.engine import Engine, Guest
+from bailiwick.errors import BailiwickError, InputRefused, ModuleRefused, NotFound, Unavailable, UsageRefused
+from bailiwick.keys import SEED_BYTES, Signer, new_secret
+from bailiwick.ledger import Ledger
+from bailiwick.model import Actor, Draft, JsonValue, ModuleRef, QueuedEffect, Run, Tier, check_tenant
+from bailiwick.packs import CaseReport, Pack, check_date, load_pack, run_cases
+from bailiwick.ports import Disk, KeyStore, PackSource
+from bailiwick.schema import parse_document
+from bailiwick.settings import NODE_FILE, Settings
+
+PANIC_FILE = "panic.json"
+PSEUDONYM_NAME = "pseudonym"
+SIGNING_NAME = "ledger"
+ORIGIN_NAME = "origin"
+SECRET_BYTES = 32
+ID_BYTES = 8
+"""Length of the opaque ids of nodes and ledgers, in bytes of randomness."""
+
+
+def _silent(_: int) -> None:
+    """Take no notice of progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitReport:
+    """A home that is ready: where, which node, the key that anchors its ledger, and whether this call made it."""
+
+    home: Path
+    node_id: str
+    verifier_key: str
+    created: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as JSON."""
+        return {
+            "home": str(self.home),
+            "node_id": self.node_id,
+            "verifier_key": self.verifier_key,
+            "created": self.created,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that the doctor looked at: whether it is well, what was seen, and what to try."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the check as JSON."""
+        return {"name": self.name, "ok": self.ok, "detail": self.detail, "hint": self.hint}
+
+
+class Node:
+    """One running bailiwick on one home. A context manager; several may run on one home, in several processes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.node_id = settings.node_id()
+        root = settings.home
+        self._tenants = root / "tenants"
+        self._closing = ExitStack()
+        self._disk = SystemDisk()
+        self._closing.callback(self._disk.close)
+        self._clock = SystemClock()
+        self._entropy = SystemEntropy()
+        self._keys = FileKeyStore(root / "keys", self._disk)
+        self._panic = FilePanicSwitch(root / PANIC_FILE, self._disk)
+        self._blobs = SqliteBlobStore(self._tenants)
+        self._closing.callback(self._blobs.close)
+        self._queue = SqliteEffectQueue(self._tenants)
+        self._closing.callback(self._queue.close)
+        self._ledgers: dict[str, Ledger] = {}
+        self._lock = threading.RLock()
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def init(cls, home: Path, tenant: str) -> InitReport:
+        """Make a home with one tenant, or finish making one; what is there already stays as it is.
+
+        Several processes may do this at once, and any of them may be killed: the next call finishes.
+
+        Raises:
+            Unavailable: the folder cannot be written.
+        """
+        check_tenant(tenant)
+        disk = SystemDisk()
+        try:
+            disk.make_folder(home)
+            with disk.lock(home / "init.lock"):
+                created = not (home / NODE_FILE).exists()
+                if created:
+                    _make_home(home, disk)
+                node_id = Settings(home=home, tenant=tenant, origins={}).node_id()
+                key = _make_tenant(home, tenant, node_id, disk)
+        except OSError as error:
+            raise Unavailable(
+                f"the home {home} cannot be made: {error.strerror}",
+                hint="choose a folder that you may write: --home DIR",
+                code="home-unwritable",
+            ) from error
+        finally:
+            disk.close()
+        return InitReport(home=home, node_id=node_id, verifier_key=key, created=created)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Open an initialised home.
+
+        Raises:
+            NotFound: there is no home there.
+        """
+        return cls(settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Sign a last checkpoint where records came since, and let go of everything."""
+        with self._lock:
+            for ledger in self._ledgers.values():
+                ledger.close()
+            self._ledgers.clear()
+            self._closing.close()
+
+    # --- rooms ------------------------------------------------------------------------------------------------------
+
+    def ledger(self, tenant: str) -> Ledger:
+        """Give the tenant's ledger, open.
+
+        Raises:
+            NotFound: there is no such tenant on this node.
+            LedgerBroken: it does not verify far enough to be opened.
+        """
+        with self._lock:
+            if tenant not in self._ledgers:
+                self._ledgers[tenant] = self._open_ledger(check_tenant(tenant))
+            return self._ledgers[tenant]
+
+    def _open_ledger(self, tenant: str) -> Ledger:
+        folder = self._tenants / tenant / "ledger"
+        if not folder.is_dir():
+            raise NotFound(
+                f"{self.settings.home} has no tenant {tenant}",
+                hint=f"bailiwick init --home {self.settings.home} --tenant {tenant}",
+                code="tenant-not-found",
+            )
+        store = FileLedgerStore(folder, self._disk)
+        signer = _signer(self._keys, tenant)
+        return Ledger.open(tenant, store, signer, clock=self._clock, node_id=self.node_id)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The one engine of this process, started when first needed."""
+        return self._closing.enter_context(Engine())
+
+    # --- packs ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def packs() -> list[Pack]:
+        """Load every installed pack, by name."""
+        source = builtin_packs()
+        return [load_pack(name, source.files(name)) for name in source.names()]
+
+    @staticmethod
+    def pack(name: str) -> Pack:
+        """Load one pack: an installed name, or the path of a folder.
+
+        Raises:
+            NotFound: neither an installed pack nor a folder with a ``pack.yaml``.
+            PackRefused: it does not load; every fault is named.
+        """
+        return load_pack(*_pack_files(name))
+
+    @staticmethod
+    def run_cases(name: str) -> CaseReport:
+        """Run the cases of a pack, an installed name or a folder."""
+        return run_cases(Node.pack(name))
+
+    # --- the main job -----------------------------------------------------------------------------------------------
+
+    def read_inputs(self, stream: BinaryIO, media: str) -> Iterator[RawInput | InputRefused]:
+        """Cut a stream into inputs: one JSON object, JSON objects one a line, or CSV rows under a header line.
+
+        Raises:
+            UsageRefused: ``media`` is none of ``json``, ``jsonl`` and ``csv``.
+        """
+        return read_inputs(stream, media)
+
+    def decide(
+        self,
+        tenant: str,
+        pack: str,
+        inputs: Iterable[RawInput | InputRefused],
+        *,
+        legal_date: str | None = None,
+        batch: int = BATCH_MAX,
+    ) -> Iterator[Decided | Refused]:
+        """Decide inputs by a pack and give one durable answer for each, in order.
+
+        Args:
+            tenant: Whose ledger.
+            pack: An installed name, or the path of a folder.
+            inputs: See ``read_inputs``; may be endless.
+            legal_date: ``YYYY-MM-DD`` to judge by; None takes each input's own.
+            batch: How many inputs share a flush; 1 answers each before the next is read.
+        """
+        name, files = _pack_files(pack)
+        loaded = load_pack(name, files)
+        modules = {reader.module: builtin_module(reader.module) for reader in loaded.intake.values()}
+        check_modules(loaded, modules)
+        if legal_date is not None:
+            check_date(legal_date)
+        ledger = self.ledger(tenant)
+        actor = self.actor(tenant)
+        keep(tenant, loaded, files, modules, blobs=self._blobs, recorder=ledger, actor=actor)
+        loop = Loop(
+            tenant=tenant,
+            pack=loaded,
+            read_row=self._reader(loaded, {ref.digest: (ref, wasm) for ref, wasm in modules.values()}),
+            recorder=ledger,
+            blobs=self._blobs,
+            clock=self._clock,
+            entropy=self._entropy,
+            secret=self._keys.get(tenant, PSEUDONYM_NAME),
+            actor=actor,
+            versions=engine_versions(),
+        )
+        return loop.run(inputs, legal_date=legal_date, batch=batch)
+
+    def explain(self, tenant: str, record: int) -> Explanation:
+        """Say why one decision came out as it did.
+
+        Raises:
+            NotFound: no such record, not a decision, or its evidence is not kept.
+        """
+        return explain(tenant, self.ledger(tenant).read(record), self._blobs)
+
+    def replay(
+        self, tenant: str, records: Iterable[int] | None = None, *, progress: Callable[[int], None] = _silent
+    ) -> ReplayReport:
+        """Decide again from what was kept and compare every byte of evidence; None means the whole ledger."""
+        ledger = self.ledger(tenant)
+        replayer = Replayer(tenant=tenant, blobs=self._blobs, reader_for=lambda pack: self._kept_reader(tenant, pack))
+        chosen = ledger.records() if records is None else map(ledger.read, records)
+        return replayer.run(chosen, progress)
+
+    def _kept_reader(self, tenant: str, pack: Pack) -> ReadRow:
+        """Give the reader of a pack from the modules that were kept with it."""
+        modules = {}
+        for reader in pack.intake.values():
+            wasm = self._blobs.get(tenant, reader.digest)
+            modules[reader.digest] = (reader.reference, wasm)
+        return self._reader(pack, modules)
+
+    def _reader(self, pack: Pack, modules: Mapping[str, tuple[ModuleRef, bytes]]) -> ReadRow:
+        """Give a function that runs the pack's CSV reader on one envelope, loading the guest when first needed."""
+        guests: dict[str, Guest] = {}
+
+        def read_row(envelope: bytes) -> tuple[Run, ModuleRef]:
+            reader = pack.intake.get("csv")
+            if reader is None:
+                raise UsageRefused(
+                    f"pack {pack.name} has no reader for CSV", hint="give it JSON: --format json", code="media"
+                )
+            reference, wasm = modules[reader.digest]
+            if reference.digest not in guests:
+                guests[reference.digest] = self.engine.load(wasm)
+            run = self.engine.run(guests[reference.digest], reader.function, envelope, Tier.LIGHTWEIGHT.budget)
+            return run, reference
+
+        return read_row
+
+    # --- effects ----------------------------------------------------------------------------------------------------
+
+    def effects(self, tenant: str) -> list[QueuedEffect]:
+        """List the effects that decisions asked for, oldest first."""
+        catch_up(tenant, self.ledger(tenant), self._queue)
+        return self._queue.listed(tenant)
+
+    def run_effects(self, tenant: str, *, progress: Callable[[int], None] = _silent) -> EffectsReport:
+        """Perform the waiting effects of a tenant, one executor at a time, unless the panic switch holds.
+
+        Raises:
+            Unavailable: another executor holds the tenant's fence for longer than ``FENCE_SECONDS_MAX``.
+        """
+        ledger = self.ledger(tenant)
+        folder = self._tenants / tenant
+        executor = Executor(
+            tenant=tenant,
+            ledger=ledger,
+            recorder=ledger,
+            queue=self._queue,
+            blobs=self._blobs,
+            panic=self._panic,
+            channel=FolderEffectChannel(self._tenants, self._disk),
+            actor=Actor(id=f"node:{self.node_id}", role="executor"),
+        )
+        with self._disk.lock(folder / "effects.lock"):
+            return executor.run(progress)
+
+    def panic_state(self) -> Mapping[str, JsonValue]:
+        """Say whether effects are frozen, since when, by whom and why."""
+        return self._panic.state()
+
+    def set_panic(self, tenant: str, *, frozen: bool, reason: str) -> Mapping[str, JsonValue]:
+        """Throw or release the panic switch, and record it; the switch is set first, whatever the ledger's state."""
+        actor = self.actor(tenant)
+        self._panic.set(frozen=frozen, reason=reason, by=actor.id, at=time_text(self._clock.now_ns()))
+        draft = Draft(event_type="panic.set", resource="panic", detail={"frozen": frozen}, actor=actor)
+        self.ledger(tenant).record(tenant, draft)
+        return self._panic.state()
+
+    def actor(self, tenant: str) -> Actor:
+        """Give the local operating-system user as an opaque actor of the tenant."""
+        name = hmac.new(self._keys.get(tenant, PSEUDONYM_NAME), b"actor\n" + getpass.getuser().encode(), "sha256")
+        return Actor(id=f"local:{name.hexdigest()[:16]}", role="operator")
+
+    # --- looking after ----------------------------------------------------------------------------------------------
+
+    def doctor(self, tenant: str) -> list[Check]:
+        """Look at everything that this node needs, and say of each part whether it is well."""
+        return [
+            _checked("key", lambda: self.ledger(tenant).verifier_key()),
+            _checked("ledger", lambda: f"{self.ledger(tenant).size()} records, opened and recovered"),
+            _checked("packs", lambda: ", ".join(f"{pack.name} {pack.version}" for pack in self.packs())),
+            _checked("modules", lambda: ", ".join(self._module_checks())),
+            _checked("panic", lambda: "frozen" if self._panic.is_frozen() else "free"),
+            _checked("effects", lambda: f"{sum(each.result is None for each in self.effects(tenant))} waiting"),
+            _checked("engines", lambda: ", ".join(f"{name} {each}" for name, each in engine_versions().items())),
+        ]
+
+    def _module_checks(self) -> list[str]:
+        found = {reader.module for pack in self.packs() for reader in pack.intake.values()}
+        seen = []
+        for name in sorted(found):
+            reference, wasm = builtin_module(name)
+            self.engine.load(wasm)
+            seen.append(f"{name} {reference.version} {reference.digest[:19]}")
+        return seen
+
+
+def engine_versions() -> dict[str, JsonValue]:
+    """Give the versions of everything that computed, for records; evidence holds none of them."""
+    return {
+        "bailiwick": __version__,
+        "cel": version("cel-expr-python"),
+        "wasmtime": version("wasmtime"),
+    }
+
+
+def builtin_packs() -> PackSource:
+    """Give the packs that come with bailiwick."""
+    return FolderPackSource(_builtin("packs"))
+
+
+def builtin_module(name: str) -> tuple[ModuleRef, bytes]:
+    """Give a module that comes with bailiwick: its reference and its binary.
+
+    Raises:
+        NotFound: there is none of that name.
+        ModuleRefused: its binary is not the one that its manifest states.
+    """
+    folder = _builtin("modules") / check_tenant(name)
+    try:
+        manifest: Any = parse_document((folder / "module.json").read_bytes())
+        wasm = (folder / f"{name}.wasm").read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"there is no module {name}", hint="bailiwick doctor lists the modules") from None
+    reference = ModuleRef(name=manifest["name"], version=manifest["version"], digest=manifest["digest"])
+    if digest(wasm) != reference.digest:
+        raise ModuleRefused(
+            f"module {name} has digest {digest(wasm)}, its manifest states {reference.digest}",
+            hint="install bailiwick anew; the file was changed",
+            code="module-digest",
+        )
+    return reference, wasm
+
+
+def _builtin(kind: str) -> Path:
+    return Path(str(package_files("bailiwick"))) / "builtin" / kind
+
+
+def _pack_files(name: str) -> tuple[str, Mapping[str, bytes]]:
+    """Find a pack by installed name, else as a folder."""
+    source = builtin_packs()
+    if name in source.names():
+        return name, source.files(name)
+    folder = Path(name)
+    if (folder / "pack.yaml").is_file():
+        return folder.resolve().name, FolderPackSource(folder.resolve().parent).files(folder.resolve().name)
+    raise NotFound(
+        f"{name[:80]!r} is neither an installed pack nor a folder with a pack.yaml",
+        hint=f"installed: {', '.join(source.names())}",
+        code="pack-not-found",
+    )
+
+
+def _make_home(home: Path, disk: Disk) -> None:
+    """Lay out a home; ``node.toml`` comes last and says that the rest is there."""
+    FilePanicSwitch(home / PANIC_FILE, disk).set(
+        frozen=False, reason="", by="init", at=time_text(SystemClock().now_ns())
+    )
+    node_id = SystemEntropy().take(ID_BYTES).hex()
+    text = f'# The node\'s opaque name. To change the terminal\'s tenant: tenant = "..."\nnode_id = "{node_id}"\n'
+    fresh = home / f"{NODE_FILE}.new"
+    if fresh.exists():
+        disk.unlink(fresh)
+    disk.create(fresh, 0o644)
+    disk.write(fresh, 0, text.encode())
+    disk.sync(fresh)
+    disk.release(fresh)
+    disk.rename(fresh, home / NODE_FILE)
+    disk.sync_folder(home)
+
+
+def _make_tenant(home: Path, tenant: str, node_id: str, disk: Disk) -> str:
+    """Make a tenant's keys and ledger where they are missing, and give its verifier key."""
+    keys = FileKeyStore(home / "keys", disk)
+    entropy = SystemEntropy()
+    _ensure(keys, tenant, PSEUDONYM_NAME, lambda: entropy.take(SECRET_BYTES))
+    _ensure(keys, tenant, SIGNING_NAME, lambda: new_secret(entropy.take(SEED_BYTES)))
+    _ensure(keys, tenant, ORIGIN_NAME, lambda: b"bailiwick/" + entropy.take(ID_BYTES).hex().encode())
+    store = FileLedgerStore(home / "tenants" / tenant / "ledger", disk)
+    signer = _signer(keys, tenant)
+    if store.count() == 0:
+        actor = Actor(id=f"node:{node_id}", role="node")
+        Ledger.create(
+            tenant, store, signer, clock=SystemClock(), origin=signer.verifier.name, node_id=node_id, actor=actor
+        ).close()
+    return signer.verifier.text()
+
+
+def _ensure(keys: KeyStore, tenant: str, name: str, make: Callable[[], bytes]) -> None:
+    try:
+        keys.get(tenant, name)
+    except NotFound:
+        keys.put(tenant, name, make())
+
+
+def _signer(keys: KeyStore, tenant: str) -> Signer:
+    return Signer(keys.get(tenant, ORIGIN_NAME).decode(), keys.get(tenant, SIGNING_NAME))
+
+
+def _checked(name: str, look: Callable[[], str]) -> Check:
+    """Run one check; what it raises is its finding."""
+    try:
+        return Check(name=name, ok=True, detail=look())
+    except BailiwickError as error:
+        return Check(name=name, ok=False, detail=f"{error.code}: {error.message}", hint=error.hint)
