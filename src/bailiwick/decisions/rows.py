@@ -1,8 +1,8 @@
 """Cut a stream of CSV into rows without ever trusting it: bounded memory, and no broken row swallows the next.
 
 Framing only: where a row starts and ends (RFC 4180: a quote opens at the start of a field, ``""`` is a quote inside
-one, and a quoted field may hold line ends). What the fields mean is for the module that reads rows. A row that cannot be
-framed is refused under the number of its first line, and reading goes on with the line after that one.
+one, and a quoted field may hold line ends). What the fields mean is for the module that reads rows. A row that cannot
+be framed is refused under the number of its first line, and reading goes on with the line after that one.
 """
 
 from __future__ import annotations
