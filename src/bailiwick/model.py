@@ -186,15 +186,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleRef:
-    """Which code took part in a decision: name, version and SHA-256 of the binary."""
+    """Which code took part in a decision: its name, and the SHA-256 of its binary, which identifies it."""
 
     name: str
-    version: str
     digest: str
 
     def to_json(self) -> dict[str, JsonValue]:
         """Give the reference as JSON."""
-        return {"name": self.name, "version": self.version, "digest": self.digest}
+        return {"name": self.name, "digest": self.digest}
 
 
 # --- what a decision is ---------------------------------------------------------------------------------------------

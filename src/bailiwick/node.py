@@ -55,7 +55,7 @@ from bailiwick.keys import SEED_BYTES, Signer, new_secret
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor, Draft, JsonValue, ModuleRef, QueuedEffect, Run, Tier, check_tenant
 from bailiwick.packs import CaseReport, Pack, check_date, load_pack, run_cases
-from bailiwick.ports import Disk, KeyStore, PackSource
+from bailiwick.ports import Clock, Disk, Entropy, KeyStore, PackSource
 from bailiwick.schema import parse_document
 from bailiwick.settings import NODE_FILE, Settings
 
@@ -106,18 +106,28 @@ class Check:
 
 
 class Node:
-    """One running bailiwick on one home. A context manager; several may run on one home, in several processes."""
+    """One running bailiwick on one home. A context manager; several may run on one home, in several processes.
 
-    def __init__(self, settings: Settings) -> None:
+    Disk, clock and entropy are the system's; a simulation hands in others.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        disk: Disk | None = None,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+    ) -> None:
         self.settings = settings
         self.node_id = settings.node_id()
         root = settings.home
         self._tenants = root / "tenants"
         self._closing = ExitStack()
-        self._disk = SystemDisk()
+        self._disk = disk or SystemDisk()
         self._closing.callback(self._disk.close)
-        self._clock = SystemClock()
-        self._entropy = SystemEntropy()
+        self._clock = clock or SystemClock()
+        self._entropy = entropy or SystemEntropy()
         self._keys = FileKeyStore(root / "keys", self._disk)
         self._panic = FilePanicSwitch(root / PANIC_FILE, self._disk)
         self._blobs = SqliteBlobStore(self._tenants)
@@ -130,7 +140,7 @@ class Node:
     # --- life -------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def init(cls, home: Path, tenant: str) -> InitReport:
+    def init(cls, home: Path, tenant: str, *, disk: Disk | None = None) -> InitReport:
         """Make a home with one tenant, or finish making one; what is there already stays as it is.
 
         Several processes may do this at once, and any of them may be killed: the next call finishes.
@@ -139,7 +149,7 @@ class Node:
             Unavailable: the folder cannot be written.
         """
         check_tenant(tenant)
-        disk = SystemDisk()
+        disk = disk or SystemDisk()
         try:
             disk.make_folder(home)
             with disk.lock(home / "init.lock"):
@@ -305,10 +315,10 @@ class Node:
 
     def _kept_reader(self, tenant: str, pack: Pack) -> ReadRow:
         """Give the reader of a pack from the modules that were kept with it."""
-        modules = {}
-        for reader in pack.intake.values():
-            wasm = self._blobs.get(tenant, reader.digest)
-            modules[reader.digest] = (reader.reference, wasm)
+        modules = {
+            reader.digest: (ModuleRef(name=reader.module, digest=reader.digest), self._blobs.get(tenant, reader.digest))
+            for reader in pack.intake.values()
+        }
         return self._reader(pack, modules)
 
     def _reader(self, pack: Pack, modules: Mapping[str, tuple[ModuleRef, bytes]]) -> ReadRow:
@@ -394,7 +404,7 @@ class Node:
         for name in sorted(found):
             reference, wasm = builtin_module(name)
             self.engine.load(wasm)
-            seen.append(f"{name} {reference.version} {reference.digest[:19]}")
+            seen.append(f"{name} {reference.digest[:19]}")
         return seen
 
 
@@ -425,7 +435,7 @@ def builtin_module(name: str) -> tuple[ModuleRef, bytes]:
         wasm = (folder / f"{name}.wasm").read_bytes()
     except FileNotFoundError:
         raise NotFound(f"there is no module {name}", hint="bailiwick doctor lists the modules") from None
-    reference = ModuleRef(name=manifest["name"], version=manifest["version"], digest=manifest["digest"])
+    reference = ModuleRef(name=manifest["name"], digest=manifest["digest"])
     if digest(wasm) != reference.digest:
         raise ModuleRefused(
             f"module {name} has digest {digest(wasm)}, its manifest states {reference.digest}",

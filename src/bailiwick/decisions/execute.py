@@ -100,7 +100,7 @@ class Executor:
     channel: EffectChannel
     actor: Actor
 
-    def run(self, progress: Callable[[int], None] = lambda count: None) -> EffectsReport:
+    def run(self, progress: Callable[[int], None] = lambda _: None) -> EffectsReport:
         """Perform every waiting effect, oldest first, until none is left or the switch is thrown.
 
         Args:

@@ -54,10 +54,7 @@ class Explanation:
 
     def _origin(self) -> Branch:
         pack = self.evidence["pack"]
-        modules = (
-            Branch(text=f"read by module {each['name']} {each['version']} {each['digest']}")
-            for each in self.evidence["modules"]
-        )
+        modules = (Branch(text=f"read by module {each['name']} {each['digest']}") for each in self.evidence["modules"])
         return Branch(
             text="origin",
             branches=(

@@ -1,4 +1,4 @@
-"""Step one: raw text becomes an observation, or is refused; everything that is drawn by chance or by clock is drawn here.
+"""Step one: raw text becomes an observation, or is refused. What chance and the clock give is drawn before it, once.
 
 Replay starts here too, with the salts and times of the stored blob instead of new ones.
 """
@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from bailiwick.canonical import canonical_bytes, digest
-from bailiwick.errors import InputRefused, ModuleFailed, RowRefused, UsageRefused
+from bailiwick.engine import Refusal, read_answer
+from bailiwick.errors import InputRefused, RowRefused, UsageRefused
 from bailiwick.model import JsonValue, ModuleRef, Observation, Run
 from bailiwick.packs import Pack, check_date
 from bailiwick.schema import parse_document
@@ -63,7 +64,7 @@ def intake(
         Unavailable: the reader was stopped by the wall clock.
     """
     _check_size(raw)
-    facts, modules, fuel = _facts(raw, pack, read_row)
+    facts, modules, fuel = _facts(raw, read_row)
     pack.check_input(facts)
     question: dict[str, JsonValue] = {"media": raw.media, "header": raw.header, "body": raw.body}
     stored: dict[str, JsonValue] = {
@@ -117,41 +118,26 @@ def _check_size(raw: RawInput) -> None:
         )
 
 
-def _facts(raw: RawInput, pack: Pack, read_row: ReadRow) -> tuple[dict[str, Any], tuple[ModuleRef, ...], int]:
+def _facts(raw: RawInput, read_row: ReadRow) -> tuple[dict[str, Any], tuple[ModuleRef, ...], int]:
     if raw.media == "csv":
         envelope = json.dumps({"header": raw.header, "row": raw.body}, ensure_ascii=False).encode()
         run, module = read_row(envelope)
-        return whole_numbers(_answer(run.output, module)), (module,), run.fuel
+        return whole_numbers(_answer(run.output)), (module,), run.fuel
     if raw.media == "json":
         return whole_numbers(_object(parse_document(raw.body.encode()))), (), 0
     raise UsageRefused(f"inputs are csv or json, not {raw.media[:40]!r}", hint="see --format", code="media")
 
 
-def _answer(output: bytes, module: ModuleRef) -> dict[str, Any]:
+def _answer(output: bytes) -> dict[str, Any]:
     """Read what the reader answered: facts, or its refusal of the row."""
-    try:
-        answer = parse_document(output)
-    except InputRefused as error:
-        raise _garbage(module, error.message) from error
-    if isinstance(answer, dict) and len(answer) == 1:
-        facts, refusal = answer.get("ok"), answer.get("error")
-        if isinstance(facts, dict):
-            return facts
-        if isinstance(refusal, dict) and {"code", "message"} == refusal.keys():
-            raise RowRefused(
-                str(refusal["message"]),
-                hint="mend the row, or see the module's README for what each column may hold",
-                code=str(refusal["code"]),
-            )
-    raise _garbage(module, "the answer is neither facts nor a refusal")
-
-
-def _garbage(module: ModuleRef, why: str) -> ModuleFailed:
-    return ModuleFailed(
-        f"module {module.name} {module.version} answered garbage: {why}",
-        hint="report it to the module's author with the row",
-        code="module-answer",
-    )
+    answer = read_answer(output)
+    if isinstance(answer, Refusal):
+        raise RowRefused(
+            answer.message,
+            hint="mend the row; the reader's README says what each column may hold",
+            code=answer.code,
+        )
+    return _object(answer)
 
 
 def _object(document: Any) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Loop:
     ) -> tuple[Sealed | BailiwickError, int | None]:
         """Take one input up to its seal; whatever is wrong with it stays its own."""
         if isinstance(each, InputRefused):
-            return each, getattr(each, "line", None)
+            return each, None
         try:
             return self._seal(each, legal_date), each.line
         except LedgerPoisoned:

@@ -64,7 +64,7 @@ class Replayer:
     reader_for: ReaderFor
     _packs: dict[str, tuple[Pack, ReadRow]] = field(default_factory=dict)
 
-    def run(self, records: Iterable[Record], progress: Callable[[int], None] = lambda count: None) -> ReplayReport:
+    def run(self, records: Iterable[Record], progress: Callable[[int], None] = lambda _: None) -> ReplayReport:
         """Replay every decision among the records; others are passed over.
 
         Args:

@@ -17,7 +17,7 @@ from bailiwick.errors import RowRefused, Unavailable
 
 ROW_BYTES_MAX = 65_536
 """Longest row, header included, in bytes."""
-ROW_LINES_MAX = 100
+ROW_LINES_MAX = 50
 """Most physical lines of one row: how far a quote that nobody closes can reach."""
 CHUNK_BYTES = 65_536
 """How much is read from the stream at a time, in bytes."""
