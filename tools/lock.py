@@ -22,7 +22,9 @@ def main() -> int:
         venv.create(folder, with_pip=False)
         pip = [sys.executable, "-m", "pip", "--python", f"{folder}/bin/python", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--quiet", "-e", f"{ROOT}[dev,guests]"], check=True)
-        listed = subprocess.run([*pip, "freeze", "--exclude-editable"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        listed = subprocess.run(
+            [*pip, "freeze", "--exclude-editable"], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
     pins = sorted(listed.splitlines(), key=str.lower)
     ROOT.joinpath("constraints.txt").write_text(HEADER + "\n".join(pins) + "\n", encoding="utf-8")
     print(f"constraints.txt: {len(pins)} packages")

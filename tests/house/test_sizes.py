@@ -1,0 +1,54 @@
+"""Files and functions stay small; what is larger already is listed in ``sizes.toml``, which may only shrink."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+FILE_LINES_MAX = 500
+FUNCTION_LINES_MAX = 60
+POSITIONAL_MAX = 6
+RATCHET = Path(__file__).with_name("sizes.toml")
+
+
+def functions_of(source) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Give every function of a file with its name within the project."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{source.path}:{node.name}", node
+
+
+def lines_of(function: ast.FunctionDef) -> int:
+    """Count the lines of a function, its docstring left out."""
+    lines = function.end_lineno - function.lineno + 1
+    first = function.body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        lines -= first.end_lineno - first.lineno + 1
+    return lines
+
+
+def test_files_and_functions_stay_small(shipped):
+    """If it failed, a file or function would have outgrown what a reader takes in at once."""
+    large = {source.path: lines for source in shipped if (lines := source.text.count("\n")) > FILE_LINES_MAX}
+    long = {
+        name: lines
+        for source in shipped
+        for name, node in functions_of(source)
+        if (lines := lines_of(node)) > FUNCTION_LINES_MAX
+    }
+    kept = tomllib.loads(RATCHET.read_text())
+    assert large == kept["files"], f"{RATCHET.name} may only shrink: split what grew, lower what shrank"
+    assert long == kept["functions"], f"{RATCHET.name} may only shrink: split what grew, lower what shrank"
+
+
+def test_functions_take_few_arguments_by_position(shipped):
+    """If it failed, a call would be a row of values that nobody can tell apart."""
+    many = {
+        name: len(node.args.posonlyargs) + len(node.args.args)
+        for source in shipped
+        for name, node in functions_of(source)
+        if len(node.args.posonlyargs) + len(node.args.args) > POSITIONAL_MAX
+    }
+    assert many == {}
