@@ -273,16 +273,20 @@ class Node:
             legal_date: ``YYYY-MM-DD`` to judge by; None takes each input's own.
             batch: How many inputs share a flush; 1 answers each before the next is read.
         """
+        if legal_date is not None:
+            check_date(legal_date)
+        return self.loop(tenant, pack).run(inputs, legal_date=legal_date, batch=batch)
+
+    def loop(self, tenant: str, pack: str) -> Loop:
+        """Join everything that deciding for a tenant by a pack needs, and keep the pack for replay."""
         name, files = _pack_files(pack)
         loaded = load_pack(name, files)
         modules = {reader.module: builtin_module(reader.module) for reader in loaded.intake.values()}
         check_modules(loaded, modules)
-        if legal_date is not None:
-            check_date(legal_date)
         ledger = self.ledger(tenant)
         actor = self.actor(tenant)
         keep(tenant, loaded, files, modules, blobs=self._blobs, recorder=ledger, actor=actor)
-        loop = Loop(
+        return Loop(
             tenant=tenant,
             pack=loaded,
             read_row=self._reader(loaded, {ref.digest: (ref, wasm) for ref, wasm in modules.values()}),
@@ -294,7 +298,6 @@ class Node:
             actor=actor,
             versions=engine_versions(),
         )
-        return loop.run(inputs, legal_date=legal_date, batch=batch)
 
     def explain(self, tenant: str, record: int) -> Explanation:
         """Say why one decision came out as it did.

@@ -1,7 +1,8 @@
 """Step five: effects that the ledger asks for are performed, each under its key, and their results are records too.
 
 The executor reads the ledger from a cursor. It asks the panic switch before each effect, delivers, and then records
-what came of it. Killed between the two, it delivers again under the same key, which a receiver that honours keys ignores.
+what came of it. Killed between the two, it delivers again under the same key, which a receiver that honours keys
+ignores.
 """
 
 from __future__ import annotations

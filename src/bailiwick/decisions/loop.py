@@ -137,7 +137,7 @@ class Loop:
 
     def _seal(self, raw: RawInput, legal_date: str | None) -> Sealed:
         observation = intake(
-            self.tenant, raw, self.pack, legal_date=legal_date, moment=self._moment(), read_row=self.read_row
+            self.tenant, raw, self.pack, legal_date=legal_date, moment=self.moment(), read_row=self.read_row
         )
         decision = decide(observation, self.pack)
         return seal(
@@ -149,7 +149,8 @@ class Loop:
             versions=self.versions,
         )
 
-    def _moment(self) -> Moment:
+    def moment(self) -> Moment:
+        """Draw the salts and the time of one decision."""
         drawn = self.entropy.take(2 * SALT_BYTES).hex()
         return Moment(
             salt=drawn[: 2 * SALT_BYTES],

@@ -1,0 +1,52 @@
+"""Run every benchmark and keep the table: ``python -m benchmarks [--input FILE] [--write]``.
+
+With ``--write`` the table replaces the one between the markers in ``docs/performance.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import tempfile
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+from benchmarks import append, decide
+from benchmarks.table import markdown
+
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def main() -> None:
+    """Measure, print, and keep if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    sample = Path(str(files("bailiwick"))) / "builtin" / "samples" / "osha-injuries.csv"
+    given = os.environ.get("INPUT")
+    parser.add_argument("--input", type=Path, default=Path(given) if given else sample)
+    parser.add_argument("--write", action="store_true", help="replace the table in docs/performance.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
+        rows = [*decide.measure(options.input, Path(folder)), *append.measure(Path(folder) / "append")]
+    text = f"{_machine()}\n\n{markdown(rows)}"
+    print(text)
+    if options.write:
+        page = PAGE.read_text()
+        before, after = page.split(BEGIN)[0], page.split(END)[1]
+        PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def _machine() -> str:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    return (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} at commit {commit.stdout.strip() or 'unknown'} with `make bench`:"
+        f" {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, load {load}."
+    )
+
+
+if __name__ == "__main__":
+    main()
