@@ -1,8 +1,8 @@
 """What does a durable append cost, against writing and flushing the same bytes?
 
 The peer is the least that durability costs: one ``write`` and one ``fdatasync`` a group, on the same file system, in
-the same run, rounds taken in turn. The ledger adds the record's form, the chain, the tree, the lock and a checkpoint each
-second.
+the same run, rounds taken in turn. The ledger adds the record's form, the chain, the tree, the lock, and a checkpoint
+each second.
 """
 
 from __future__ import annotations
