@@ -21,6 +21,8 @@ OUTPUT_BYTES_MAX = 1 << 20
 """Largest answer of one call, in bytes of JSON."""
 ANSWER_DEPTH_MAX = 64
 """Deepest nesting of an answer, in levels."""
+EXPONENT_MAX = 400
+"""Largest power of ten of a number in an answer: writing out 1e999999999 would fill a disk."""
 REFUSAL_MESSAGE_CHARACTERS_MAX = 1_000
 """Longest message of a guest that refuses."""
 
@@ -49,8 +51,15 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
     error: _GuestError | msgspec.UnsetType = msgspec.UNSET
 
 
-# Fractions stay exact: nothing on the way to a decision is ever a float.
-_decode_answer = msgspec.json.Decoder(_Answer, float_hook=Decimal).decode
+def _exact(text: str) -> Decimal:
+    """Keep a fraction exact: nothing on the way to a decision is ever a float."""
+    number = Decimal(text)
+    if abs(number.adjusted()) > EXPONENT_MAX:
+        raise ValueError(f"{text[:40]} is a number beyond 1e{EXPONENT_MAX}")
+    return number
+
+
+_decode_answer = msgspec.json.Decoder(_Answer, float_hook=_exact).decode
 _check_json = msgspec.json.Decoder().decode
 
 
@@ -78,7 +87,7 @@ def envelope(function: str, input: bytes) -> bytes:  # noqa: A002 the ABI's own 
         )
     try:
         _check_json(input)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageRefused(
             f"the input of {function} is not JSON: {error}", hint="give UTF-8 JSON", code="module-input"
         ) from error
@@ -102,7 +111,7 @@ def read_answer(output: bytes) -> Any:
         raise answer_failed(f"has {len(output)} bytes, more than the {OUTPUT_BYTES_MAX} allowed")
     try:
         answer = _decode_answer(output)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise answer_failed(f"is not an answer: {error}") from error
     if (answer.ok is msgspec.UNSET) == (answer.error is msgspec.UNSET):
         raise answer_failed("holds not exactly one of ok and error")
