@@ -8,5 +8,16 @@ from bailiwick.schema.contract import VIOLATIONS_MAX, Contract
 from bailiwick.schema.document import parse_document
 from bailiwick.schema.limits import LIMITS, DocumentLimits
 from bailiwick.schema.registry import Schemas
+from bailiwick.schema.report import ValidationReport, validate_named, validate_text
 
-__all__ = ["LIMITS", "VIOLATIONS_MAX", "Contract", "DocumentLimits", "Schemas", "parse_document"]
+__all__ = [
+    "LIMITS",
+    "VIOLATIONS_MAX",
+    "Contract",
+    "DocumentLimits",
+    "Schemas",
+    "ValidationReport",
+    "parse_document",
+    "validate_named",
+    "validate_text",
+]

@@ -19,7 +19,7 @@ class Schemas:
     """The contracts in ``contracts/schemas``. Thread-safe; keep one and pass it on, compiling takes milliseconds.
 
     >>> Schemas().names()[:2]
-    ['checkpoint', 'decision-sealed']
+    ['answer', 'checkpoint']
     """
 
     def __init__(self) -> None:
