@@ -35,7 +35,7 @@ fix: $(VENV)/.development ## format, and repair what lint can repair
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.development ## measure, print the table and write docs/performance.md
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --write
 
 golden: $(VENV)/.development ## rewrite the golden files and show what moved: read it aloud
 	BAILIWICK_WRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden

@@ -22,6 +22,9 @@ ROOMS = sorted(
 )
 LAYERS = re.findall(r'"([a-z |]+)"', (ROOT / "pyproject.toml").read_text().split("layers = [")[1].split("]")[0])
 ENTRIES_SECONDS_MAX = 0.3
+ROOMS_AS_ADAPTERS = {"recorder"}
+"""Seams whose real side is a room: the ledger records."""
+
 INSIDE = {"adapters": "each adapter is chosen by its own name", "cli": "the door of the terminal is a program"}
 
 
@@ -76,7 +79,7 @@ def test_an_adapter_is_named_by_its_port_and_technology_and_has_a_twin():
         assert technology, stem
         sides.setdefault(port, []).append(technology)
     assert set(sides) <= known
-    assert {port: found for port, found in sides.items() if len(found) < 2} == {}
+    assert {port: found for port, found in sides.items() if len(found) + (port in ROOMS_AS_ADAPTERS) < 2} == {}
 
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["ledger", "--help"]])

@@ -1,0 +1,41 @@
+"""The examples in the help can be pasted."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from bailiwick.cli.commands import COMMANDS
+
+NEEDS_A_HOME = [command for command in COMMANDS if command.words != "demo"]
+
+
+@pytest.mark.parametrize("command", NEEDS_A_HOME, ids=lambda command: command.words)
+def test_the_examples_of_a_command_work(decided, folder, command):
+    """If it failed, the help would show a command line that does not work."""
+    (folder / "schema.json").write_text('{"type": "object"}')
+    records = decided("ledger", "tail", "--json").lines
+    decision = next(record["index"] for record in records if record["event_type"] == "decision.sealed")
+    (folder / "facts.json").write_text(json.dumps({**decided("explain", str(decision), "--json").json["facts"]}))
+    key = decided("ledger", "export", "--out", "bundle", "--json").json["key"]
+    for example in command.examples:
+        words = [key if word == "VKEY" else word for word in shlex.split(example)]
+        ran = decided(*words)
+        wants_a_date = words[:1] == ["decide"] and "--legal-date" not in words
+        assert ran.code == (1 if wants_a_date else 0), f"bailiwick {example}: {ran.err or ran.out}"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
+def test_the_help_of_a_command_shows_its_examples(cli, command):
+    """If it failed, a person would have to guess how the words go together."""
+    ran = cli(*command.words.split(), "--help")
+    assert ran.code == 0
+    assert all(f"bailiwick {example}" in ran.out for example in command.examples)
+
+
+def test_every_command_that_prints_can_print_json(cli):
+    """If it failed, a program would have to read what is meant for people."""
+    lacking = [command.words for command in COMMANDS if "--json" not in cli(*command.words.split(), "--help").out]
+    assert lacking == []
