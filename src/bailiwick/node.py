@@ -360,7 +360,6 @@ class Node:
         executor = Executor(
             tenant=tenant,
             ledger=ledger,
-            recorder=ledger,
             queue=self._queue,
             blobs=self._blobs,
             panic=self._panic,

@@ -9,34 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from bailiwick.decisions.seal import SEALED
 from bailiwick.errors import BailiwickError, NotFound
+from bailiwick.ledger import Ledger
 from bailiwick.model import Actor, Cursor, Draft, JsonValue, QueuedEffect, Receipt, Record
-from bailiwick.ports import BlobStore, EffectChannel, EffectQueue, PanicSwitch, Recorder
+from bailiwick.ports import BlobStore, EffectChannel, EffectQueue, PanicSwitch
 from bailiwick.schema import parse_document
 
 RESULT = "effect.result"
 RESULTS_PER_FLUSH = 64
 """Results recorded with one flush; at most so many deliveries are repeated after a crash."""
 RECORDS_PER_FOLD = 4_096
-
-
-class Ledgered(Protocol):
-    """The part of a ledger that the executor reads."""
-
-    def size(self) -> int:
-        """Give the number of records."""
-        ...
-
-    def leaf(self, index: int) -> str:
-        """Give the leaf digest of one record."""
-        ...
-
-    def records(self, start: int = 0, stop: int | None = None) -> Any:
-        """Give records in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +45,7 @@ class EffectsReport:
         }
 
 
-def catch_up(tenant: str, ledger: Ledgered, queue: EffectQueue) -> None:
+def catch_up(tenant: str, ledger: Ledger, queue: EffectQueue) -> None:
     """Fold the records that the queue has not seen. A queue that belongs to another past is folded from the start."""
     size = ledger.size()
     seen = queue.cursor(tenant)
@@ -93,8 +78,7 @@ class Executor:
     """Performs the effects of one tenant. The caller holds the tenant's fence, so that one executor runs at a time."""
 
     tenant: str
-    ledger: Ledgered
-    recorder: Recorder
+    ledger: Ledger
     queue: EffectQueue
     blobs: BlobStore
     panic: PanicSwitch
@@ -143,7 +127,7 @@ class Executor:
 
     def _record(self, results: list[Draft]) -> None:
         if results:
-            self.recorder.record_many(self.tenant, results)
+            self.ledger.record_many(self.tenant, results)
             catch_up(self.tenant, self.ledger, self.queue)
 
     def _result(self, effect: QueuedEffect, came: Mapping[str, JsonValue]) -> Draft:
@@ -152,8 +136,8 @@ class Executor:
 
     def _message(self, effect: QueuedEffect) -> dict[str, JsonValue]:
         """Say what is asked for, by which decision, and how the receiver can have it proved."""
-        record = next(iter(self.ledger.records(effect.record, effect.record + 1)))
-        evidence: Any = parse_document(self.blobs.get(self.tenant, record.detail["evidence"]))
+        record = self.ledger.read(effect.record)
+        evidence: Any = parse_document(self.blobs.get(self.tenant, str(record.detail["evidence"])))
         if effect.position >= len(evidence["effects"]):
             raise NotFound(
                 f"the evidence of record {effect.record} has no effect {effect.position}",
