@@ -4,7 +4,7 @@
 PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
-INSTALL ?= $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check --quiet install
+INSTALL ?= $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check -qq install
 EXTRAS  := dev
 FROZEN  := -c constraints.txt
 
