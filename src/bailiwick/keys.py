@@ -1,7 +1,7 @@
 """Ed25519 keys in the text forms of C2SP signed-note: who signs, and who can check it.
 
-A verifier key reads ``name+hash+key``: the signer's name, 8 hexadecimal digits of key id, and base64 of ``0x01`` and the
-public key. Base64 is read strictly: a text that another text also decodes to would let one byte change unseen.
+A verifier key reads ``name+hash+key``: the signer's name, 8 hexadecimal digits of key id, and base64 of ``0x01`` and
+the public key. Base64 is read strictly: a text that another text also decodes to would let one byte change unseen.
 """
 
 from __future__ import annotations

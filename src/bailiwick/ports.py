@@ -214,7 +214,7 @@ class Disk(Protocol):
         ...
 
     def sync(self, path: Path) -> None:
-        """Make what was written to a file durable. After an error the file's handle is closed and never synced again."""
+        """Make what was written to a file durable. After an error its handle is closed and never synced again."""
         ...
 
     def sync_folder(self, folder: Path) -> None:
@@ -259,6 +259,10 @@ class LedgerStore(Protocol):
         Raises:
             Unavailable: the lock cannot be had.
         """
+        ...
+
+    def exists(self) -> bool:
+        """Say whether anything was ever stored here. Needs no lock, and makes nothing."""
         ...
 
     def count(self) -> int:
@@ -322,7 +326,7 @@ class LedgerStore(Protocol):
         """Write to a side file, made when first written.
 
         Raises:
-            LedgerPoisoned: that failed.
+            Unavailable: that failed; no record is touched by it.
         """
         ...
 

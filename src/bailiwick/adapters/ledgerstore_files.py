@@ -1,0 +1,378 @@
+"""A ledger's records as lines of append-only files, a segment each 65,536 records or 64 MiB.
+
+    LOCK  seg/000000000000.jsonl …  head  tree/0 …  quarantine/
+
+A segment is named by the index of its first record and ends at the first group of records that fills it. Only the
+newest is ever written; opening reads that one alone. A record is a line, so it never holds a newline byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+
+from bailiwick.errors import LedgerBroken, LedgerPoisoned, Unavailable, Verdict
+from bailiwick.model import Quarantined
+from bailiwick.ports import Disk
+
+SEGMENT_RECORDS = 65_536
+"""Records after which a segment is full."""
+SEGMENT_BYTES = 64 << 20
+"""Bytes after which a segment is full."""
+TAIL_BYTES_MAX = 16 << 20
+"""Longest unfinished line that is looked at, in bytes; more than any group of records can leave behind."""
+
+_READ_BYTES = 8 << 20
+_SEALED_KEPT = 4
+_SEGMENT_NAME = re.compile(r"([0-9]{12})\.jsonl\Z")
+
+
+class FileLedgerStore:
+    """See ``ports.LedgerStore``. Nothing is made on disk before something is written or locked."""
+
+    def __init__(
+        self, folder: Path, disk: Disk, *, segment_records: int = SEGMENT_RECORDS, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._segment_records = segment_records
+        self._segment_bytes = segment_bytes
+        self._firsts: tuple[int, ...] = ()
+        self._active = _Segment(0, self._path(0))
+        self._sealed: OrderedDict[int, _Segment] = OrderedDict()
+        self._sealed_mutex = threading.Lock()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the store alone, among all threads and processes."""
+        lock = self._folder / "LOCK"
+        try:
+            self._disk.make_folder(self._folder)
+            holding = self._disk.lock(lock)
+            holding.__enter__()
+        except OSError as error:
+            raise _unreadable("locked", lock, error) from error
+        try:
+            yield
+        finally:
+            holding.__exit__(None, None, None)
+
+    def exists(self) -> bool:
+        """Say whether there is a segment."""
+        try:
+            return bool(self._firsts) or any(map(_SEGMENT_NAME.match, self._disk.names(self._folder / "seg")))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _unreadable("read", self._folder, error) from error
+
+    def count(self) -> int:
+        """Count the whole records that are stored now, by whomever."""
+        try:
+            if not self._firsts and not self._find_segments():
+                return 0
+            while True:
+                self._look(self._active)
+                following = self._path(self._active.stop)
+                if not self._is_full(self._active) or not self._exists(following):
+                    return self._active.stop
+                self._start(self._active.stop)
+        except OSError as error:
+            raise _unreadable("read", self._active.path, error) from error
+
+    def tail(self) -> bytes:
+        """Give the bytes after the last whole record."""
+        return self._active.tail
+
+    def size(self) -> int:
+        """Give the size of everything in bytes."""
+        return self.size_from(0) if self._firsts else 0
+
+    def size_from(self, start: int) -> int:
+        """Give the size of record ``start`` and all that follows it, in bytes."""
+        active = self._active
+        if start >= active.first:
+            return active.end + len(active.tail) - active.offset(start)
+        segment = self._sealed_segment(start)
+        later = [first for first in self._firsts if segment.first < first < active.first]
+        try:
+            sizes = sum(self._disk.size(self._path(first)) for first in later)
+        except OSError as error:
+            raise _unreadable("read", self._folder, error) from error
+        return segment.end - segment.offset(start) + sizes + active.end + len(active.tail)
+
+    def read(self, start: int, stop: int) -> list[bytes]:
+        """Give records ``start`` to ``stop``, the latter not included."""
+        active = self._active
+        assert 0 <= start <= stop <= active.stop, (start, stop, active.stop)
+        records: list[bytes] = []
+        while start < stop:
+            segment = active if start >= active.first else self._sealed_segment(start)
+            until = min(stop, segment.stop)
+            records += self._read_lines(segment, start, until)
+            start = until
+        return records
+
+    def append(self, start: int, records: Sequence[bytes]) -> None:
+        """Append records, the first at index ``start``; durable on return, in one flush."""
+        if not self._firsts or self._is_full(self._active):
+            self._create(start)
+        active = self._active
+        assert start == active.stop, (start, active.stop)
+        assert not active.tail, active.tail[:40]
+        data = b"\n".join(records) + b"\n"
+        try:
+            self._disk.write(active.path, active.end, data)
+            self._disk.sync(active.path)
+        except OSError as error:
+            self._undo(active, error)
+            raise _poisoned("write", active.path, error) from error
+        active.grow([len(record) + 1 for record in records])
+
+    def sync(self) -> None:
+        """Make durable what others appended."""
+        if not self._firsts:
+            return
+        try:
+            self._disk.sync(self._active.path)
+        except OSError as error:
+            raise _poisoned("flush", self._active.path, error) from error
+
+    def cut(self, start: int) -> Quarantined:
+        """Move everything from record ``start`` on out of the way, durably, keeping its bytes aside."""
+        active = self._active
+        if start < active.first:
+            raise LedgerBroken(
+                Verdict.CORRUPT,
+                f"record {start} is damaged, in a segment that was full and flushed long ago",
+                hint="restore the ledger's folder from a copy",
+                index=start,
+            )
+        try:
+            kept = self._keep_aside(start, active)
+            self._disk.truncate(active.path, active.offset(start))
+            self._disk.sync(active.path)
+        except OSError as error:
+            raise _poisoned("cut", active.path, error) from error
+        active.shrink(start)
+        return kept
+
+    def read_side(self, name: str, offset: int, size: int) -> bytes:
+        """Read from a side file; fewer bytes, or none, where it is short or missing."""
+        try:
+            return self._disk.read(self._folder / name, offset, size)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise _unreadable("read", self._folder / name, error) from error
+
+    def write_side(self, name: str, offset: int, data: bytes) -> None:
+        """Write to a side file, made when first written."""
+        path = self._folder / name
+        try:
+            if not self._exists(path):
+                self._disk.make_folder(path.parent)
+                self._disk.create(path)
+            self._disk.write(path, offset, data)
+        except OSError as error:
+            raise _unreadable("written", path, error) from error
+
+    def close(self) -> None:
+        """Let go of files."""
+        self._disk.release(self._active.path)
+        self._disk.release(self._folder / "head")
+        for level in range(8):
+            self._disk.release(self._folder / "tree" / str(level))
+
+    # --- segments ---------------------------------------------------------------------------------------------------
+
+    def _path(self, first: int) -> Path:
+        return self._folder / "seg" / f"{first:012d}.jsonl"
+
+    def _exists(self, path: Path) -> bool:
+        try:
+            self._disk.size(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _is_full(self, segment: _Segment) -> bool:
+        return segment.stop - segment.first >= self._segment_records or segment.end >= self._segment_bytes
+
+    def _find_segments(self) -> bool:
+        try:
+            names = self._disk.names(self._folder / "seg")
+        except FileNotFoundError:
+            return False
+        firsts = tuple(int(match[1]) for name in names if (match := _SEGMENT_NAME.match(name)))
+        if not firsts:
+            return False
+        if firsts[0] != 0:
+            raise LedgerBroken(
+                Verdict.TRUNCATED,
+                f"the first segment is missing: the oldest there is starts at record {firsts[0]}",
+                hint="restore the ledger's folder from a copy",
+                index=0,
+            )
+        self._firsts = firsts
+        self._active = _Segment(firsts[-1], self._path(firsts[-1]))
+        return True
+
+    def _start(self, first: int) -> None:
+        """Go on to a segment that exists. Readers take ``_active`` before ``_firsts``, so it is set after."""
+        self._disk.release(self._active.path)
+        if first not in self._firsts:
+            self._firsts = (*self._firsts, first)
+        self._active = _Segment(first, self._path(first))
+
+    def _create(self, first: int) -> None:
+        path = self._path(first)
+        try:
+            self._disk.make_folder(path.parent)
+            self._disk.create(path)
+            self._disk.sync_folder(path.parent)
+        except OSError as error:
+            raise _poisoned("create", path, error) from error
+        self._start(first)
+
+    def _look(self, segment: _Segment) -> None:
+        """Take in what others wrote to the newest segment, or cut from it, since the last look."""
+        size = self._disk.size(segment.path)
+        if size == segment.end + len(segment.tail) and not segment.tail:
+            return
+        if size < segment.end:
+            segment.shrink(segment.first)
+        segment.tail = b""
+        while (position := segment.end + len(segment.tail)) < size:
+            data = self._disk.read(segment.path, position, min(_READ_BYTES, size - position))
+            if not data or len(segment.tail) > TAIL_BYTES_MAX:
+                break
+            segment.take(segment.tail + data)
+
+    def _sealed_segment(self, index: int) -> _Segment:
+        """Find where the lines of a full segment begin; the last few are remembered."""
+        position = bisect_right(self._firsts, index)
+        first, stop = self._firsts[position - 1], self._firsts[position]
+        with self._sealed_mutex:
+            segment = self._sealed.get(first)
+            if segment is not None:
+                self._sealed.move_to_end(first)
+                return segment
+        segment = _Segment(first, self._path(first))
+        try:
+            self._look(segment)
+        except OSError as error:
+            raise _unreadable("read", segment.path, error) from error
+        if segment.stop != stop or segment.tail:
+            raise LedgerBroken(
+                Verdict.CORRUPT if segment.stop >= stop or segment.tail else Verdict.TRUNCATED,
+                f"{segment.path.name} holds {segment.stop - first} lines, and {stop - first} records belong there",
+                hint="restore that file from a copy",
+                index=first,
+            )
+        with self._sealed_mutex:
+            self._sealed[first] = segment
+            while len(self._sealed) > _SEALED_KEPT:
+                self._sealed.popitem(last=False)
+        return segment
+
+    def _read_lines(self, segment: _Segment, start: int, stop: int) -> list[bytes]:
+        begin, end = segment.offset(start), segment.offset(stop)
+        try:
+            data = self._disk.read(segment.path, begin, end - begin)
+        except OSError as error:
+            raise _unreadable("read", segment.path, error) from error
+        lines = data.split(b"\n")
+        if len(data) != end - begin or lines.pop() or len(lines) != stop - start:
+            raise LedgerBroken(
+                Verdict.CORRUPT,
+                f"{segment.path.name} changed under the reader, between records {start} and {stop}",
+                hint="restore that file from a copy",
+                index=start,
+            )
+        return lines
+
+    def _keep_aside(self, start: int, segment: _Segment) -> Quarantined:
+        data = self._disk.read(segment.path, segment.offset(start))
+        digest = hashlib.sha256(data).hexdigest()
+        path = self._folder / "quarantine" / f"{start:012d}-{digest[:16]}"
+        self._disk.make_folder(path.parent)
+        if self._exists(path):
+            self._disk.unlink(path)
+        self._disk.create(path)
+        self._disk.write(path, 0, data)
+        self._disk.sync(path)
+        self._disk.sync_folder(path.parent)
+        self._disk.release(path)
+        return Quarantined(name=path.name, size=len(data), digest=f"sha256:{digest}")
+
+    def _undo(self, segment: _Segment, error: OSError) -> None:
+        """Take an unacknowledged group off again, so that nobody builds on bytes that may never reach the disk."""
+        self._disk.release(segment.path)
+        try:
+            self._disk.truncate(segment.path, segment.end)
+            self._disk.sync(segment.path)
+        except OSError as second:
+            error.add_note(f"and its bytes could not be taken off again: {second}")
+
+
+class _Segment:
+    """What is known of one segment's file: where each whole line ends, and the unfinished one."""
+
+    __slots__ = ("end", "ends", "first", "path", "tail")
+
+    def __init__(self, first: int, path: Path) -> None:
+        self.first = first
+        self.path = path
+        self.ends = array("Q")
+        self.end = 0
+        self.tail = b""
+
+    @property
+    def stop(self) -> int:
+        """The index after the last whole record."""
+        return self.first + len(self.ends)
+
+    def offset(self, index: int) -> int:
+        """Where a record begins, in bytes from the start of the file."""
+        return self.ends[index - self.first - 1] if index > self.first else 0
+
+    def grow(self, sizes: Sequence[int]) -> None:
+        """Take in lines by their sizes, newline included."""
+        ends = list(accumulate(sizes, initial=self.end))
+        self.ends.extend(ends[1:])
+        self.end = ends[-1]
+
+    def take(self, data: bytes) -> None:
+        """Take in bytes that follow the last whole line; what is unfinished stays as the tail."""
+        *lines, self.tail = data.split(b"\n")
+        self.grow([len(line) + 1 for line in lines])
+
+    def shrink(self, stop: int) -> None:
+        """Forget the lines from an index on."""
+        del self.ends[stop - self.first :]
+        self.end = self.ends[-1] if self.ends else 0
+        self.tail = b""
+
+
+def _unreadable(verb: str, path: Path, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"{path} cannot be {verb}: {error.strerror or error}",
+        hint="check the disk, and who owns the folder; then try again",
+        code="ledger-unreadable",
+    )
+
+
+def _poisoned(verb: str, path: Path, error: OSError) -> LedgerPoisoned:
+    return LedgerPoisoned(
+        f"could not {verb} {path}: {error.strerror or error}; whether the newest records are kept is unknown",
+        hint="see to the disk and its free space, then start again; nothing that was acknowledged is lost",
+    )

@@ -1,0 +1,231 @@
+"""Group commit: callers that come at the same time share one flush.
+
+Whoever comes while nobody commits does it, for all who wait, in their own thread: a lone caller pays for no hand-over.
+A caller whose records are durable hands over what came meanwhile to a thread in the background. That thread also signs
+a checkpoint when records came and then nothing more. There is no timer that makes anybody wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from bailiwick.errors import BailiwickError, LedgerPoisoned, UsageRefused
+from bailiwick.ledger.record import Admitted
+from bailiwick.ledger.recover import GROUP_BYTES_MAX
+from bailiwick.ledger.writer import Writer
+from bailiwick.model import Receipt
+
+
+class Committer:
+    """The queue of what waits to be durable. Thread-safe."""
+
+    def __init__(self, writer: Writer, *, idle_ms: int | None) -> None:
+        """Commit through a writer.
+
+        Args:
+            writer: Appends groups.
+            idle_ms: How long after the last record a checkpoint is signed in the background; None for never.
+        """
+        self._writer = writer
+        self._idle_seconds = None if idle_ms is None else idle_ms / 1000
+        self._gate = threading.Condition()
+        self._waiting: deque[_Ticket] = deque()
+        self._is_led = False
+        self._is_handed_over = False
+        self._is_closing = False
+        self._thread: threading.Thread | None = None
+        self.groups = 0
+        """Groups that were committed."""
+        self.upkeep_failure: BailiwickError | None = None
+        """Why the newest checkpoint that nobody asked for was not signed, or None."""
+
+    def run(self, entries: Sequence[Admitted]) -> list[Receipt]:
+        """Make records durable and give their receipts in order; the caller's thread may commit for others too.
+
+        Raises:
+            LedgerPoisoned, LedgerBroken, Unavailable: as ``Writer.commit``.
+        """
+        ticket = _Ticket(entries)
+        with self._gate:
+            self._enqueue(ticket)
+            is_leader = not self._is_led
+            self._is_led = True
+            if not is_leader:
+                ticket.event = threading.Event()
+            elif self._idle_seconds is not None:
+                self._start_thread()
+        if is_leader:
+            self._lead(ticket)
+        elif ticket.event is not None:
+            ticket.event.wait()
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.receipts
+
+    def submit(self, entry: Admitted) -> Future[Receipt]:
+        """Queue one record, and give a future of its receipt. Callbacks must not append: they hold up the rest."""
+        ticket = _Ticket([entry])
+        ticket.future = Future()
+        ticket.future.set_running_or_notify_cancel()
+        with self._gate:
+            self._enqueue(ticket)
+            if not self._is_led:
+                self._is_led = True
+                self._hand_over()
+        return ticket.future
+
+    def close(self) -> None:
+        """Commit what waits, and stop the background thread. Records are refused from here on."""
+        with self._gate:
+            self._is_closing = True
+            self._gate.wait_for(lambda: not self._is_led)
+            self._gate.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    # --- leading ----------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, ticket: _Ticket) -> None:
+        if self._is_closing:
+            raise UsageRefused("the ledger is closed", hint="open it again", code="ledger-closed")
+        self._waiting.append(ticket)
+
+    def _lead(self, own: _Ticket | None) -> None:
+        """Commit group after group, until nothing waits, or until one's own is done."""
+        while True:
+            with self._gate:
+                if own is not None and own.is_done and self._waiting:
+                    self._hand_over()
+                    return
+                group = self._take_group()
+                if not group:
+                    self._is_led = False
+                    self._gate.notify_all()
+                    return
+            try:
+                self._commit(group)
+            except BaseException:
+                with self._gate:
+                    self._hand_over()
+                raise
+
+    def _take_group(self) -> list[tuple[_Ticket, Sequence[Admitted]]]:
+        """Take as much as one group may hold, from the oldest on; a large ticket may take several groups."""
+        group: list[tuple[_Ticket, Sequence[Admitted]]] = []
+        room = GROUP_BYTES_MAX
+        while self._waiting and room > 0:
+            ticket = self._waiting[0]
+            if ticket.is_done:
+                self._waiting.popleft()
+                continue
+            begin = ticket.taken
+            entries = ticket.entries
+            while ticket.taken < len(entries) and (room := room - entries[ticket.taken].size) > 0:
+                ticket.taken += 1
+            if ticket.taken > begin:
+                group.append((ticket, entries[begin : ticket.taken]))
+            if ticket.taken == len(entries):
+                self._waiting.popleft()
+        return group
+
+    def _commit(self, group: list[tuple[_Ticket, Sequence[Admitted]]]) -> None:
+        try:
+            receipts = self._writer.commit([entry for _, entries in group for entry in entries])
+        except BailiwickError as error:
+            for ticket, _ in group:
+                ticket.fail(error)
+            return
+        except BaseException:
+            for ticket, _ in group:
+                ticket.fail(_interrupted())
+            raise
+        self.groups += 1
+        position = 0
+        for ticket, entries in group:
+            ticket.take(receipts[position : position + len(entries)])
+            position += len(entries)
+        self._maintain()
+
+    def _maintain(self) -> None:
+        try:
+            self._writer.maintain()
+        except BailiwickError as error:
+            # The callers' records are durable and they have their receipts. What stopped the writer stays in its
+            # ``failure`` and meets the next caller; anything else is tried again at the next checkpoint.
+            self.upkeep_failure = error
+
+    # --- the background ---------------------------------------------------------------------------------------------
+
+    def _hand_over(self) -> None:
+        self._is_handed_over = True
+        self._start_thread()
+        self._gate.notify_all()
+
+    def _start_thread(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run_background, name="ledger-committer", daemon=True)
+            self._thread.start()
+
+    def _run_background(self) -> None:
+        while True:
+            with self._gate:
+                is_idle = not self._gate.wait_for(lambda: self._is_handed_over or self._is_closing, self._idle_seconds)
+                if self._is_handed_over:
+                    self._is_handed_over = False
+                elif self._is_closing:
+                    return
+                elif not is_idle or self._is_led:
+                    continue
+                self._is_led = True
+            if is_idle and not self._writer.tip.is_covered:
+                self._sign_idle()
+            self._lead(None)
+
+    def _sign_idle(self) -> None:
+        try:
+            self._writer.checkpoint()
+        except BailiwickError as error:
+            self.upkeep_failure = error
+
+
+class _Ticket:
+    """What one caller waits for."""
+
+    __slots__ = ("entries", "error", "event", "future", "receipts", "taken")
+
+    def __init__(self, entries: Sequence[Admitted]) -> None:
+        self.entries = entries
+        self.receipts: list[Receipt] = []
+        self.taken = 0
+        self.error: BailiwickError | None = None
+        self.event: threading.Event | None = None
+        self.future: Future[Receipt] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.error is not None or len(self.receipts) == len(self.entries)
+
+    def take(self, receipts: list[Receipt]) -> None:
+        self.receipts = [*self.receipts, *receipts] if self.receipts else receipts
+        if self.is_done:
+            if self.future is not None:
+                self.future.set_result(self.receipts[0])
+            if self.event is not None:
+                self.event.set()
+
+    def fail(self, error: BailiwickError) -> None:
+        self.error = error
+        if self.future is not None:
+            self.future.set_exception(error)
+        if self.event is not None:
+            self.event.set()
+
+
+def _interrupted() -> LedgerPoisoned:
+    return LedgerPoisoned(
+        "the thread that was committing was interrupted; whether the newest records are kept is unknown",
+        hint="look for them with `bailiwick ledger tail`, and record them again where they are missing",
+    )

@@ -1,0 +1,377 @@
+"""The ledger of one tenant: append, read, prove, check, export.
+
+with Ledger.open("local", store, signer, clock=clock, node_id="n-1") as ledger:
+    receipt = ledger.record("local", draft)
+    print(ledger.prove(receipt.index))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Self
+
+from bailiwick.errors import InputRefused, LedgerBroken, NotFound, NotTrusted, ProofRejected, UsageRefused, Verdict
+from bailiwick.keys import Signer
+from bailiwick.ledger.audit import Report, verify_records
+from bailiwick.ledger.commit import Committer
+from bailiwick.ledger.export import Bundle, write_bundle
+from bailiwick.ledger.head import read_head
+from bailiwick.ledger.proof import leaf_digest
+from bailiwick.ledger.receipt import receipt_text
+from bailiwick.ledger.record import BROKEN_HINT, GENESIS, admit, check_node_id, read_record
+from bailiwick.ledger.recover import check_count, start_from
+from bailiwick.ledger.tip import Tip
+from bailiwick.ledger.tree import Frontier
+from bailiwick.ledger.writer import Writer
+from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Receipt, Record, check_tenant
+from bailiwick.ports import Clock, LedgerStore
+
+FORMAT = "bailiwick-ledger/1"
+HASH = "sha-256"
+RETENTION = "permanent"
+"""The retention class of a ledger that nothing is ever pruned from."""
+CHECKPOINT_MS = 1_000
+"""A checkpoint is signed at most so often, in milliseconds, where nobody asks for one."""
+RECORDS_PER_READ = 1_024
+
+Progress = Callable[[int], None]
+"""Told how many records were done since it was last told."""
+
+
+class Ledger:
+    """One tenant's ledger, open. Thread-safe; several processes may have it open, and leave one chain."""
+
+    def __init__(
+        self,
+        tenant: str,
+        store: LedgerStore,
+        signer: Signer,
+        writer: Writer,
+        *,
+        node_id: str,
+        checkpoint_ms: int | None,
+    ) -> None:
+        self.tenant = tenant
+        self._store = store
+        self._signer = signer
+        self._node_id = node_id
+        self._writer = writer
+        self._committer = Committer(writer, idle_ms=checkpoint_ms)
+        self._is_open = True
+
+    @classmethod
+    def create(
+        cls,
+        tenant: str,
+        store: LedgerStore,
+        signer: Signer,
+        *,
+        clock: Clock,
+        origin: str,
+        node_id: str,
+        actor: Actor,
+        retention: str = RETENTION,
+        checkpoint_ms: int | None = CHECKPOINT_MS,
+    ) -> Self:
+        """Start a ledger: its first record names format, hash, origin, verifier key and retention class.
+
+        Args:
+            tenant: Whose ledger.
+            store: Where its records go; empty.
+            signer: Named like the origin.
+            clock: Gives the time of each record.
+            origin: ``bailiwick/`` and an opaque id; never used for another ledger.
+            node_id: Which node writes.
+            actor: Who asked for it.
+            retention: How long records are kept.
+            checkpoint_ms: Least time between checkpoints that nobody asked for; None for none of them.
+
+        Raises:
+            UsageRefused: there is a ledger already (code ``ledger-exists``), or the key has another name.
+            LedgerBroken: the head says that there was one (verdict truncated).
+            LedgerPoisoned: the first record could not be written; try again.
+        """
+        check_tenant(tenant)
+        check_node_id(node_id)
+        if signer.verifier.name != origin:
+            raise UsageRefused(
+                f"the key is named {signer.verifier.name}, the ledger {origin}",
+                hint="load the key under the ledger's origin",
+                code="ledger-origin",
+            )
+        detail: dict[str, JsonValue] = {
+            "format": FORMAT,
+            "hash": HASH,
+            "origin": origin,
+            "previous": None,
+            "retention": retention,
+            "verifier": signer.verifier.text(),
+        }
+        genesis = Draft(event_type=GENESIS, resource="ledger", detail=detail, actor=actor)
+        writer = Writer(
+            store,
+            signer,
+            clock=clock,
+            node_id=node_id,
+            tip=Tip(frontier=Frontier()),
+            known=read_head(store, signer.verifier).count,
+            checkpoint_ms=checkpoint_ms,
+        )
+        writer.start(admit(genesis, node_id, is_own=True))
+        return cls(tenant, store, signer, writer, node_id=node_id, checkpoint_ms=checkpoint_ms)
+
+    @classmethod
+    def open(
+        cls,
+        tenant: str,
+        store: LedgerStore,
+        signer: Signer,
+        *,
+        clock: Clock,
+        node_id: str,
+        checkpoint_ms: int | None = CHECKPOINT_MS,
+    ) -> Self:
+        """Open a ledger at its end; what an interrupted write left is moved aside, and a record says so.
+
+        Raises:
+            NotFound: there is none (code ``ledger-missing``).
+            NotTrusted: it belongs to another key (code ``ledger-key``).
+            LedgerBroken: what is stored is truncated, altered, forked or corrupt; nothing was touched.
+            Unavailable: the store cannot be locked or read.
+
+        Cost: the records since the newest checkpoint, about 5 µs each; all of them where the head is lost.
+        """
+        check_tenant(tenant)
+        check_node_id(node_id)
+        head = read_head(store, signer.verifier)
+        if not store.exists() and head.count == 0:
+            raise _missing(tenant)
+        with store.exclusive():
+            check_count(store.count(), head.count)
+            if store.count() == 0:
+                raise _missing(tenant)
+            _check_genesis(store.read(0, 1)[0], signer)
+            tip = start_from(head, store)
+        writer = Writer(
+            store,
+            signer,
+            clock=clock,
+            node_id=node_id,
+            tip=tip,
+            known=head.count,
+            checkpoint_ms=checkpoint_ms,
+        )
+        writer.refresh()
+        return cls(tenant, store, signer, writer, node_id=node_id, checkpoint_ms=checkpoint_ms)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- appending --------------------------------------------------------------------------------------------------
+
+    def record(self, tenant: str, draft: Draft) -> Receipt:
+        """Keep one record and give its receipt; durable on return.
+
+        Raises:
+            RecordRefused: the draft is outside the profile; nothing was written.
+            LedgerPoisoned: a write or flush failed; whether it is kept is unknown.
+            LedgerBroken: what is stored does not follow any more.
+        """
+        return self.record_many(tenant, [draft])[0]
+
+    def record_many(self, tenant: str, drafts: Sequence[Draft]) -> list[Receipt]:
+        """Keep several records with one flush for each 4 MiB, and give their receipts in order; durable on return.
+
+        All are checked before any is written. After ``LedgerPoisoned`` some of them may be kept.
+        """
+        if tenant != self.tenant:
+            raise UsageRefused(
+                f"this is the ledger of tenant {self.tenant}, not of {tenant[:80]}",
+                hint="ask the node for the ledger of that tenant",
+                code="ledger-tenant",
+            )
+        node_id = self._node_id
+        entries = [admit(draft, node_id) for draft in drafts]
+        return self._committer.run(entries) if entries else []
+
+    def submit(self, draft: Draft) -> Future[Receipt]:
+        """Queue one record with those of other callers, and give a future of its receipt, done when it is durable.
+
+        Raises:
+            RecordRefused: the draft is outside the profile.
+        """
+        return self._committer.submit(admit(draft, self._node_id))
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def size(self) -> int:
+        """Give the number of records, those of other processes too, all of them durable."""
+        if self._writer.failure is None:
+            self._writer.refresh()
+        return self._writer.tip.size
+
+    def read(self, index: int) -> Record:
+        """Give one record.
+
+        Raises:
+            NotFound: there is none of that index (code ``record-missing``).
+            LedgerBroken: its bytes are not a record.
+        """
+        return read_record(self._raw(index), index)
+
+    def leaf(self, index: int) -> str:
+        """Give the RFC 6962 leaf digest of one record, 64 hexadecimal digits; from its stored bytes.
+
+        Raises:
+            NotFound: there is none of that index.
+        """
+        return leaf_digest(self._raw(index)).hex()
+
+    def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
+        """Give records in order, up to ``stop`` (not included), or to the end as it is at the call.
+
+        Raises:
+            LedgerBroken: bytes that are not a record.
+        """
+        end = self._end(stop)
+        for first in range(max(start, 0), end, RECORDS_PER_READ):
+            raws = self._store.read(first, min(end, first + RECORDS_PER_READ))
+            for index, raw in enumerate(raws, first):
+                yield read_record(raw, index)
+
+    def checkpoint(self) -> Checkpoint:
+        """Give the newest checkpoint; one is signed where records other than checkpoints came since.
+
+        Raises:
+            LedgerPoisoned: it could not be recorded.
+        """
+        return self._writer.checkpoint()
+
+    def prove(self, index: int) -> str:
+        """Give the receipt of a record that anybody can check alone (C2SP tlog-proof); see ``verify_receipt``.
+
+        Raises:
+            NotFound: there is none of that index.
+            LedgerBroken: the record is not the one that the checkpoint stands for (verdict altered).
+        """
+        leaf = leaf_digest(self._raw(index))
+        checkpoint = self._writer.tip.checkpoint
+        if checkpoint is None or index >= checkpoint.size:
+            checkpoint = self._writer.checkpoint(is_forced=True)
+        try:
+            return receipt_text(index, self._writer.prove(index, leaf, checkpoint), checkpoint)
+        except ProofRejected as error:
+            message = f"record {index} is not the one that the checkpoint of size {checkpoint.size} stands for"
+            raise LedgerBroken(Verdict.ALTERED, message, hint=BROKEN_HINT, index=index) from error
+
+    def verify(self, progress: Progress | None = None) -> Report:
+        """Read every record, and check chain, leaves, tree and every checkpoint. Trusts no side file.
+
+        Cost: about 5 µs a record.
+        """
+        end = self._end(None)
+        batches = (
+            self._store.read(first, min(end, first + RECORDS_PER_READ)) for first in range(0, end, RECORDS_PER_READ)
+        )
+        return verify_records(batches, self._signer.verifier, progress)
+
+    def export(self, out: Path, progress: Progress | None = None) -> Bundle:
+        """Write everything up to the newest checkpoint as a folder that anybody can check (C2SP tlog-tiles).
+
+        Raises:
+            UsageRefused: the folder exists and is not empty (code ``export-exists``).
+            LedgerBroken: the records are not those that the checkpoint stands for.
+            Unavailable: the folder cannot be written.
+        """
+        checkpoint = self.checkpoint() if self._writer.failure is None else self._writer.tip.checkpoint
+        if checkpoint is None:
+            raise NotFound(
+                "there is no checkpoint to export, and none can be signed now",
+                hint="see why the ledger stopped, and open it again",
+                code="checkpoint-missing",
+            )
+        size = checkpoint.size
+        batches = (
+            self._store.read(first, min(size, first + RECORDS_PER_READ)) for first in range(0, size, RECORDS_PER_READ)
+        )
+        return write_bundle(out, batches, checkpoint, self._signer.verifier, progress)
+
+    def stats(self) -> dict[str, Any]:
+        """Count what there is: records, bytes, checkpoint, and what this process did."""
+        size = self.size()
+        tip = self._writer.tip
+        upkeep = self._committer.upkeep_failure or self._writer.side_failure
+        return {
+            "origin": self._signer.verifier.name,
+            "verifier": self.verifier_key(),
+            "records": size,
+            "bytes": self._store.size(),
+            "root": tip.frontier.root().hex(),
+            "newest": tip.timestamp,
+            "checkpoint_size": tip.checkpoint.size if tip.checkpoint else 0,
+            "groups_committed": self._committer.groups,
+            "failure": self._writer.failure.message if self._writer.failure else None,
+            "upkeep_failure": upkeep.message if upkeep else None,
+        }
+
+    def verifier_key(self) -> str:
+        """Give the verifier key, to hand on by another way than the ledger itself."""
+        return self._signer.verifier.text()
+
+    def close(self) -> None:
+        """Commit what waits, sign a checkpoint where records came since the last, and let go of everything.
+
+        Raises:
+            LedgerPoisoned: the checkpoint could not be recorded; the records are as durable as they were.
+        """
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._committer.close()
+        try:
+            if self._writer.failure is None:
+                self._writer.checkpoint()
+        finally:
+            self._store.close()
+
+    def _end(self, stop: int | None) -> int:
+        if stop is not None and stop <= self._writer.tip.size:
+            return stop
+        size = self.size()
+        return size if stop is None else min(size, stop)
+
+    def _raw(self, index: int) -> bytes:
+        if not 0 <= index < self._end(index + 1):
+            raise NotFound(
+                f"there is no record {index}; there are {self._writer.tip.size}, counted from 0",
+                hint="bailiwick ledger tail shows the newest",
+                code="record-missing",
+            )
+        return self._store.read(index, index + 1)[0]
+
+
+def _missing(tenant: str) -> NotFound:
+    return NotFound(f"tenant {tenant} has no ledger", hint="bailiwick init makes one", code="ledger-missing")
+
+
+def _check_genesis(raw: bytes, signer: Signer) -> None:
+    """Refuse a ledger of another key or of a format that is not ours, before anything is written to it."""
+    genesis = read_record(raw, 0)
+    written_format, verifier = genesis.detail.get("format"), genesis.detail.get("verifier")
+    if genesis.event_type != GENESIS or written_format != FORMAT:
+        raise InputRefused(
+            f"the ledger's first record says {genesis.event_type} {str(written_format)[:40]}, not {GENESIS} {FORMAT}",
+            hint="open it with the version of bailiwick that wrote it",
+            code="ledger-format",
+        )
+    if verifier != signer.verifier.text():
+        raise NotTrusted(
+            f"the ledger belongs to the key {str(verifier)[:200]}, and this is {signer.verifier.text()}",
+            hint="restore the ledger's own key, or start a new ledger elsewhere",
+            code="ledger-key",
+        )

@@ -1,0 +1,209 @@
+"""The bytes of a record: one line of canonical JSON that is hashed, chained, stored and never written again.
+
+    {"actor_id":…,"actor_role":…,"detail":{…},"entry_id":N,"event_type":…,"node_id":…,"prev_hash":…,"resource":…,
+     "timestamp":…}
+
+Fields are sorted; checkpoint records have ``signature`` before ``timestamp``. ``prev_hash`` is the SHA-256 of the bytes
+of the record before, in hexadecimal, 64 zeros in the first.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple, NoReturn
+
+import msgspec
+
+from bailiwick.canonical import canonical_bytes
+from bailiwick.errors import LedgerBroken, RecordRefused, Verdict
+from bailiwick.model import Actor, Draft, Record
+
+RECORD_BYTES_MAX = 65_535
+"""Largest record, in bytes: entry bundles give its length two bytes."""
+FIRST_PREV_HASH = "0" * 64
+FIRST_TIMESTAMP = "1970-01-01T00:00:00.000000000Z"
+
+GENESIS = "ledger.genesis"
+CHECKPOINT = "ledger.checkpoint"
+RECOVERED = "ledger.recovered"
+CLOCK_REGRESSION = "clock.regression"
+RESERVED = frozenset({CLOCK_REGRESSION})
+RESERVED_PREFIX = "ledger."
+
+WORD_CHARACTERS_MAX = 200
+"""Longest actor id, role, node id or event type, in characters."""
+RESOURCE_CHARACTERS_MAX = 500
+"""Longest resource, in characters."""
+
+# No space, quote or backslash: such text stands in JSON as it is, and nothing that a person typed looks like it.
+_WORD = re.compile(rf"[!#-\[\]-~]{{1,{WORD_CHARACTERS_MAX}}}").fullmatch
+_RESOURCE = re.compile(rf"[!#-\[\]-~]{{1,{RESOURCE_CHARACTERS_MAX}}}").fullmatch
+_TIME = re.compile(
+    r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{9}Z"
+).fullmatch
+_EVENT_TYPE = re.compile(r"[a-z][a-z0-9_-]{0,60}(?:\.[a-z][a-z0-9_-]{0,60}){1,2}").fullmatch
+
+_PLACE_BYTES = len(FIRST_PREV_HASH) + len(FIRST_TIMESTAMP) + len('"}') + 16
+
+
+class Admitted(NamedTuple):
+    """A draft that was checked, in the pieces between which its place is written."""
+
+    head: bytes
+    middle: bytes
+    end: bytes
+
+    @property
+    def size(self) -> int:
+        """The most that the record can take, in bytes."""
+        return len(self.head) + len(self.middle) + len(self.end) + _PLACE_BYTES
+
+    def seal(self, index: int, prev_hash: str, timestamp: bytes) -> bytes:
+        """Give the record's bytes at its place."""
+        return b'%b%d%b%b%b%b"}' % (self.head, index, self.middle, prev_hash.encode(), self.end, timestamp)
+
+
+def admit(draft: Draft, node_id: str, *, signature: str | None = None, is_own: bool = False) -> Admitted:
+    """Check a draft and encode what does not depend on its place.
+
+    Args:
+        draft: What to record.
+        node_id: Which node records it.
+        signature: Base64, on checkpoint records only.
+        is_own: The ledger records something about itself, under a type that is kept for that.
+
+    Raises:
+        RecordRefused: outside the profile of canonical JSON (``profile-*``), too large (``record-too-large``), a word
+            of another form (``record-word``), or a type kept for the ledger itself (``record-reserved``).
+    """
+    actor, event_type = draft.actor, draft.event_type
+    if not (_WORD(actor.id) and _WORD(actor.role) and _RESOURCE(draft.resource) and _EVENT_TYPE(event_type)):
+        _refuse_words(draft)
+    if not is_own and (event_type.startswith(RESERVED_PREFIX) or event_type in RESERVED):
+        raise RecordRefused(
+            f"{event_type} is a type that only the ledger records", hint="use another prefix", code="record-reserved"
+        )
+    detail = canonical_bytes(draft.detail if type(draft.detail) is dict else dict(draft.detail))
+    sealed_by = "" if signature is None else f'","signature":"{signature}'
+    admitted = Admitted(
+        b'{"actor_id":"%b","actor_role":"%b","detail":%b,"entry_id":'
+        % (actor.id.encode(), actor.role.encode(), detail),
+        f',"event_type":"{event_type}","node_id":"{node_id}","prev_hash":"'.encode(),
+        f'","resource":"{draft.resource}{sealed_by}","timestamp":"'.encode(),
+    )
+    if admitted.size > RECORD_BYTES_MAX:
+        raise RecordRefused(
+            f"a record of type {event_type} would take up to {admitted.size} bytes; at most {RECORD_BYTES_MAX}",
+            hint="keep large values as blobs and record their digests",
+            code="record-too-large",
+        )
+    return admitted
+
+
+def check_node_id(node_id: str) -> str:
+    """Give a node's id back if it can stand in a record.
+
+    Raises:
+        RecordRefused: it has another form (``record-word``).
+    """
+    if not _WORD(node_id):
+        _refuse_word("node_id", node_id, WORD_CHARACTERS_MAX)
+    return node_id
+
+
+class StoredRecord(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """The fields of a record as they are stored."""
+
+    actor_id: str
+    actor_role: str
+    detail: dict[str, Any]
+    entry_id: int
+    event_type: str
+    node_id: str
+    prev_hash: str
+    resource: str
+    signature: str | msgspec.UnsetType = msgspec.UNSET
+    timestamp: str
+
+
+def _refuse_float(text: str) -> NoReturn:
+    raise ValueError(f"a number with a fraction or exponent, {text[:40]}")
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder(StoredRecord, float_hook=_refuse_float).decode
+
+
+def decode(raw: bytes) -> StoredRecord:
+    """Read the fields of a stored record, which must be exactly the bytes that they encode to.
+
+    Raises:
+        ValueError: not JSON, not these fields, or not canonical: white space, order, escapes, duplicate keys, floats.
+
+    Cost: about 2 µs.
+    """
+    if len(raw) > RECORD_BYTES_MAX:
+        raise ValueError(f"{len(raw)} bytes; at most {RECORD_BYTES_MAX}")
+    stored = _decode(raw)
+    if _encode(stored) != raw:
+        raise ValueError("its bytes are not canonical JSON")
+    if not _TIME(stored.timestamp):
+        raise ValueError(f"{stored.timestamp[:40]!r} is not an RFC 3339 UTC time with nine digits")
+    return stored
+
+
+def read_record(raw: bytes, index: int) -> Record:
+    """Read a stored record.
+
+    Raises:
+        LedgerBroken: the bytes are not a record (verdict corrupt), or not this one (verdict altered).
+    """
+    try:
+        stored = decode(raw)
+    except ValueError as error:
+        raise LedgerBroken(
+            Verdict.CORRUPT, f"record {index} is not a record: {error}", hint=BROKEN_HINT, index=index
+        ) from error
+    if stored.entry_id != index:
+        raise LedgerBroken(
+            Verdict.ALTERED, f"record {index} says that it is record {stored.entry_id}", hint=BROKEN_HINT, index=index
+        )
+    signature = None if stored.signature is msgspec.UNSET else str(stored.signature)
+    return Record(
+        index=index,
+        raw=raw,
+        event_type=stored.event_type,
+        resource=stored.resource,
+        detail=stored.detail,
+        actor=Actor(id=stored.actor_id, role=stored.actor_role),
+        node_id=stored.node_id,
+        timestamp=stored.timestamp,
+        prev_hash=stored.prev_hash,
+        signature=signature,
+    )
+
+
+BROKEN_HINT = "bailiwick ledger verify says what else is wrong; restore the ledger's folder from a copy"
+
+
+def _refuse_words(draft: Draft) -> NoReturn:
+    """Say which word of a draft has another form."""
+    words = {"actor.id": draft.actor.id, "actor.role": draft.actor.role}
+    for name, word in words.items():
+        if not _WORD(word):
+            _refuse_word(name, word, WORD_CHARACTERS_MAX)
+    if not _RESOURCE(draft.resource):
+        _refuse_word("resource", draft.resource, RESOURCE_CHARACTERS_MAX)
+    raise RecordRefused(
+        f"{draft.event_type[:80]!r} is not a type of event",
+        hint="use two or three lower-case words with dots between, such as decision.sealed",
+        code="record-word",
+    )
+
+
+def _refuse_word(name: str, word: str, characters_max: int) -> NoReturn:
+    raise RecordRefused(
+        f"{name} is {word[:80]!r}, which a record cannot hold",
+        hint=f"use 1 to {characters_max} printable ASCII characters without spaces, quotes and backslashes",
+        code="record-word",
+    )

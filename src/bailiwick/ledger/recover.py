@@ -1,0 +1,145 @@
+"""Finding the end of a ledger, at opening and whenever somebody else may have appended.
+
+Only bytes that were never acknowledged are ever moved out of the way: an unreadable rest that one interrupted write can
+have left, with nothing above it that the ledger is known to have stood for. Everything else is a verdict, and stops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from bailiwick.errors import LedgerBroken, NotTrusted, Verdict
+from bailiwick.keys import Verifier
+from bailiwick.ledger.chain import Fault
+from bailiwick.ledger.columns import Columns
+from bailiwick.ledger.head import Head
+from bailiwick.ledger.note import open_checkpoint
+from bailiwick.ledger.record import BROKEN_HINT, CHECKPOINT, StoredRecord, decode
+from bailiwick.ledger.tip import Tip
+from bailiwick.ledger.tree import Frontier
+from bailiwick.model import Quarantined
+from bailiwick.ports import LedgerStore
+
+GROUP_BYTES_MAX = 4 << 20
+"""Largest group of records that is written at once, in bytes; no interrupted write leaves more behind."""
+RECORDS_PER_READ = 4_096
+
+
+def start_from(head: Head, store: LedgerStore) -> Tip:
+    """Give the end of the ledger as its head knows it, or the beginning where no head can be believed.
+
+    Raises:
+        LedgerBroken: the record at the head cannot be read (verdict corrupt).
+    """
+    if head.checkpoint is None or head.frontier is None or head.frontier.size == 0:
+        return Tip(frontier=Frontier())
+    last = head.frontier.size - 1
+    raw = store.read(last, last + 1)[0]
+    try:
+        timestamp = decode(raw).timestamp
+    except ValueError as error:
+        message = f"record {last} cannot be read: {error}"
+        raise LedgerBroken(Verdict.CORRUPT, message, hint=BROKEN_HINT, index=last) from error
+    return Tip(
+        frontier=head.frontier.copy(),
+        last_hash=hashlib.sha256(raw).hexdigest(),
+        timestamp=timestamp,
+        checkpoint=head.checkpoint,
+    )
+
+
+def catch_up(
+    store: LedgerStore, tip: Tip, columns: Columns, verifier: Verifier, *, known: int
+) -> tuple[Quarantined, int] | None:
+    """Move the tip over everything that is stored, and an interrupted write out of the way. Hold ``exclusive``.
+
+    Args:
+        store: Where the records are.
+        tip: The end as it is known; moves.
+        columns: Take in the leaves.
+        verifier: Checks checkpoint records.
+        known: Records that there must be, because a checkpoint said so.
+
+    Returns:
+        What was moved out of the way and the index that it began at, or None.
+
+    Raises:
+        LedgerBroken: truncated, altered, forked or corrupt; nothing was touched.
+        LedgerPoisoned: what others wrote cannot be flushed.
+    """
+    count = store.count()
+    check_count(count, max(tip.size, known))
+    if count == tip.size and not store.tail():
+        return None
+    # Whoever wrote this may have died before its flush: nothing is built on it that could vanish from under it.
+    store.sync()
+    while tip.size < count:
+        grown, fault = tip.follow(store.read(tip.size, min(count, tip.size + RECORDS_PER_READ)), verifier)
+        columns.extend(grown)
+        if fault is not None:
+            _check_torn(store, tip.size, count, fault, verifier)
+            check_count(tip.size, known)
+            return store.cut(tip.size), tip.size
+    if not store.tail():
+        return None
+    if len(store.tail()) > GROUP_BYTES_MAX:
+        raise _broken(_unfinished(count, len(store.tail())))
+    return store.cut(count), count
+
+
+def check_count(count: int, known: int) -> None:
+    """Refuse a ledger that is shorter than it is known to have been.
+
+    Raises:
+        LedgerBroken: verdict truncated.
+    """
+    if count < known:
+        raise LedgerBroken(
+            Verdict.TRUNCATED,
+            f"there are {count} whole records, and a checkpoint or this process knows of {known}",
+            hint="restore the ledger's folder from a copy; do not go on with what is left",
+            index=count,
+        )
+
+
+def _check_torn(store: LedgerStore, index: int, count: int, fault: Fault, verifier: Verifier) -> None:
+    """Refuse whatever one interrupted write of one group cannot have left.
+
+    The records of a group carry one timestamp, and no group holds both records and a checkpoint. So two timestamps, or
+    a checkpoint, after the damage mean that what was damaged had been flushed and acknowledged before.
+    """
+    if not fault.is_unreadable:
+        raise _broken(fault)
+    if store.size_from(index) > GROUP_BYTES_MAX:
+        raise _broken(_unfinished(index, store.size_from(index)))
+    readable = [stored for raw in store.read(index + 1, count) if (stored := _try_decode(raw)) is not None]
+    if len({stored.timestamp for stored in readable}) > 1 or any(_is_signed(stored, verifier) for stored in readable):
+        message = f"{fault.message}; records after it were acknowledged later"
+        raise _broken(replace(fault, message=message))
+
+
+def _try_decode(raw: bytes) -> StoredRecord | None:
+    try:
+        return decode(raw)
+    except ValueError:
+        return None
+
+
+def _is_signed(stored: StoredRecord, verifier: Verifier) -> bool:
+    if stored.event_type != CHECKPOINT:
+        return False
+    try:
+        open_checkpoint(str(stored.detail.get("note")).encode(), verifier)
+    except (ValueError, NotTrusted):
+        return False
+    return True
+
+
+def _unfinished(index: int, size: int) -> Fault:
+    message = f"{size} bytes from record {index} on cannot be read; no interrupted write leaves that much"
+    return Fault(index=index, verdict=Verdict.CORRUPT, message=message)
+
+
+def _broken(fault: Fault) -> LedgerBroken:
+    return LedgerBroken(fault.verdict, fault.message, hint=BROKEN_HINT, index=fault.index)

@@ -1,0 +1,77 @@
+"""The end of a ledger: what the next record follows, and how the end moves over records that somebody else appended."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bailiwick.keys import Verifier
+from bailiwick.ledger.chain import Fault, read_checkpoint, read_next
+from bailiwick.ledger.proof import leaf_digest
+from bailiwick.ledger.record import CHECKPOINT, FIRST_PREV_HASH, FIRST_TIMESTAMP
+from bailiwick.ledger.tree import Frontier
+from bailiwick.model import Checkpoint
+
+
+@dataclass(slots=True, kw_only=True)
+class Tip:
+    """What the next record follows. ``is_covered``: nothing but checkpoint records came since the newest checkpoint."""
+
+    frontier: Frontier
+    last_hash: str = FIRST_PREV_HASH
+    timestamp: str = FIRST_TIMESTAMP
+    checkpoint: Checkpoint | None = None
+    is_covered: bool = True
+
+    @property
+    def size(self) -> int:
+        """Records up to here."""
+        return self.frontier.size
+
+    def copy(self) -> Tip:
+        """Give an independent copy, to be thrown away where an append fails."""
+        return Tip(
+            frontier=self.frontier.copy(),
+            last_hash=self.last_hash,
+            timestamp=self.timestamp,
+            checkpoint=self.checkpoint,
+            is_covered=self.is_covered,
+        )
+
+    def follow(self, records: Sequence[bytes], verifier: Verifier) -> tuple[dict[int, list[bytes]], Fault | None]:
+        """Move over stored records, as far as each follows from the one before.
+
+        Returns:
+            What the leaves add to the tiles, by level, and the fault that stopped the walk, or None.
+
+        Cost: about 5 µs a record, and one signature check a checkpoint record.
+        """
+        grown: dict[int, list[bytes]] = {}
+        leaves: list[bytes] = []
+        for raw in records:
+            index = self.size + len(leaves)
+            stored, fault = read_next(raw, index, self.last_hash, self.timestamp)
+            if stored is None:
+                merge(grown, self.frontier.extend(leaves))
+                return grown, fault
+            if stored.event_type == CHECKPOINT:
+                merge(grown, self.frontier.extend(leaves))
+                leaves = []
+                checkpoint, fault = read_checkpoint(stored, index, self.frontier.root(), verifier)
+                if checkpoint is None:
+                    return grown, fault
+                self.checkpoint, self.is_covered = checkpoint, True
+            else:
+                self.is_covered = False
+            leaves.append(leaf_digest(raw))
+            self.last_hash = hashlib.sha256(raw).hexdigest()
+            self.timestamp = stored.timestamp
+        merge(grown, self.frontier.extend(leaves))
+        return grown, None
+
+
+def merge(grown: dict[int, list[bytes]], more: dict[int, list[bytes]]) -> None:
+    """Add what came later to what the tiles grew by."""
+    for level, hashes in more.items():
+        grown[level] = [*grown[level], *hashes] if level in grown else hashes

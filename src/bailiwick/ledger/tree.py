@@ -1,0 +1,143 @@
+"""The Merkle tree of RFC 6962, grown at its right edge: only the roots of its complete parts are kept in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+from bailiwick.ledger.proof import HASH_BYTES, node_digest
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+TILE_HEIGHT = 8
+"""Levels of the tree in one tile (C2SP tlog-tiles): a full tile holds 256 hashes."""
+TILE_WIDTH = 1 << TILE_HEIGHT
+
+_sha256 = hashlib.sha256
+
+
+def pair_up(hashes: Sequence[bytes]) -> list[bytes]:
+    """Give the level above: one node for each two hashes; an odd one at the end is left out."""
+    sha256 = _sha256
+    return [sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[0::2], hashes[1::2], strict=False)]
+
+
+class Frontier:
+    """The complete subtrees that a tree of this size is made of; at most one a height."""
+
+    __slots__ = ("_peaks", "size")
+
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        """Continue a tree from its complete subtrees, tallest first, as ``peaks`` gave them.
+
+        Raises:
+            ValueError: their number or length does not fit the size.
+        """
+        heights = [height for height in range(size.bit_length()) if size >> height & 1]
+        if len(heights) != len(peaks) or any(len(peak) != HASH_BYTES for peak in peaks):
+            raise ValueError(f"{len(peaks)} peaks do not make a tree of {size}")
+        self.size = size
+        self._peaks: list[bytes | None] = [None] * size.bit_length()
+        for height, peak in zip(reversed(heights), peaks, strict=True):
+            self._peaks[height] = peak
+
+    def copy(self) -> Frontier:
+        """Give an independent copy."""
+        twin = Frontier()
+        twin.size = self.size
+        twin._peaks = self._peaks.copy()
+        return twin
+
+    def peaks(self) -> list[bytes]:
+        """Give the complete subtrees' roots, tallest first."""
+        return [peak for peak in reversed(self._peaks) if peak is not None]
+
+    def extend(self, leaves: list[bytes]) -> dict[int, list[bytes]]:
+        """Append leaves, and give what they add to the tiles: by level, the new hashes in order.
+
+        Level 0 has the leaves, level 1 the roots of tiles of level 0 that became full, and so on.
+
+        Cost: about one SHA-256 a leaf.
+        """
+        grown: dict[int, list[bytes]] = {}
+        row = leaves
+        height = 0
+        while row:
+            if height % TILE_HEIGHT == 0:
+                grown[height // TILE_HEIGHT] = row
+            if height == len(self._peaks):
+                self._peaks.append(None)
+            peak = self._peaks[height]
+            if peak is not None:
+                row = [peak, *row]
+            self._peaks[height] = row[-1] if len(row) % 2 else None
+            row = pair_up(row)
+            height += 1
+        self.size += len(leaves)
+        return grown
+
+    def root(self) -> bytes:
+        """Give the root of the whole tree, 32 bytes."""
+        digest: bytes | None = None
+        for peak in self._peaks:
+            if peak is not None:
+                digest = peak if digest is None else node_digest(peak, digest)
+        return EMPTY_ROOT if digest is None else digest
+
+
+NodeReader = Callable[[int, int], bytes]
+"""Gives the digest of the complete subtree number ``n`` (from 0) of a height: ``reader(height, n)``."""
+
+
+def inclusion_proof(index: int, size: int, node: NodeReader) -> list[bytes]:
+    """Give the siblings from a leaf to the root of the tree of this size (RFC 9162, 2.1.3.1)."""
+    assert 0 <= index < size, (index, size)
+    return [range_root(start, stop, node) for start, stop in _siblings(index, size)]
+
+
+def consistency_proof(older: int, size: int, node: NodeReader) -> list[bytes]:
+    """Give the proof that the tree of this size grew from its first ``older`` leaves (RFC 9162, 2.1.4.1)."""
+    assert 0 <= older <= size, (older, size)
+    if older in {0, size}:
+        return []
+    ranges: list[tuple[int, int]] = []
+    start, stop, is_whole = 0, size, True
+    while older != stop:
+        middle = start + _split(stop - start)
+        if older <= middle:
+            ranges.append((middle, stop))
+            stop = middle
+        else:
+            ranges.append((start, middle))
+            start, is_whole = middle, False
+    if not is_whole:
+        ranges.append((start, stop))
+    return [range_root(start, stop, node) for start, stop in reversed(ranges)]
+
+
+def range_root(start: int, stop: int, node: NodeReader) -> bytes:
+    """Give the root over leaves ``start`` to ``stop``, a range that is a subtree of some tree."""
+    width = stop - start
+    if width & (width - 1) == 0:
+        height = width.bit_length() - 1
+        return node(height, start >> height)
+    middle = start + _split(width)
+    return node_digest(range_root(start, middle, node), range_root(middle, stop, node))
+
+
+def _siblings(index: int, size: int) -> Iterator[tuple[int, int]]:
+    ranges: list[tuple[int, int]] = []
+    start, stop = 0, size
+    while stop - start > 1:
+        middle = start + _split(stop - start)
+        if index < middle:
+            ranges.append((middle, stop))
+            stop = middle
+        else:
+            ranges.append((start, middle))
+            start = middle
+    return reversed(ranges)
+
+
+def _split(width: int) -> int:
+    """The largest power of two below the width."""
+    return 1 << (width - 1).bit_length() - 1

@@ -1,0 +1,277 @@
+"""One group of records to the end of the ledger: stamped, chained, hashed, and flushed before anybody is told.
+
+The store's lock is held for one group, not for the life of the process. Within it: take in what others appended,
+append, flush, let go. A write or flush that failed stops this writer for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from bailiwick.canonical import time_ns, time_text
+from bailiwick.errors import BailiwickError, LedgerBroken, LedgerPoisoned, ProofRejected, Unavailable, UsageRefused
+from bailiwick.keys import Signer
+from bailiwick.ledger.columns import Columns
+from bailiwick.ledger.head import write_head
+from bailiwick.ledger.note import sign_checkpoint, signature_blob
+from bailiwick.ledger.proof import verify_inclusion
+from bailiwick.ledger.record import CHECKPOINT, CLOCK_REGRESSION, RECOVERED, Admitted, admit
+from bailiwick.ledger.recover import RECORDS_PER_READ, catch_up, check_count
+from bailiwick.ledger.tip import Tip
+from bailiwick.ledger.tree import Frontier, inclusion_proof
+from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Quarantined, Receipt
+from bailiwick.ports import Clock, LedgerStore
+
+COLUMNS_FLUSH_RECORDS = 16_384
+"""Records after which hashes that wait in memory are written to their columns."""
+CLOCK_NS_MAX = 253_402_300_799_999_999_999
+"""Last moment that a timestamp can say, in nanoseconds since 1970: the end of the year 9999."""
+
+_NANOSECONDS_PER_MS = 1_000_000
+
+
+class Writer:
+    """The one way to append. Thread-safe; other processes may have writers on the same store."""
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        signer: Signer,
+        *,
+        clock: Clock,
+        node_id: str,
+        tip: Tip,
+        known: int,
+        checkpoint_ms: int | None,
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._clock = clock
+        self._node_id = node_id
+        self._tip = tip
+        self._known = known
+        self._columns = Columns(store, tip.size)
+        self._columns_size = tip.size
+        self._checkpoint_ns = None if checkpoint_ms is None else checkpoint_ms * _NANOSECONDS_PER_MS
+        self._signed_at_ns = clock.now_ns()
+        self._is_behind = False
+        self._mutex = threading.Lock()
+        self._failure: BailiwickError | None = None
+        self._head_failure: Unavailable | None = None
+
+    @property
+    def tip(self) -> Tip:
+        """The end as this writer knows it."""
+        return self._tip
+
+    @property
+    def failure(self) -> BailiwickError | None:
+        """What stopped this writer, or None."""
+        return self._failure
+
+    @property
+    def side_failure(self) -> Unavailable | None:
+        """Why the newest side file could not be written, or None. Records do not depend on it."""
+        return self._head_failure or self._columns.failure
+
+    def start(self, genesis: Admitted) -> None:
+        """Append the first record.
+
+        Raises:
+            UsageRefused: there is one already (code ``ledger-exists``).
+            LedgerBroken: a head stands for records that are gone (verdict truncated).
+            LedgerPoisoned: it could not be written; try again.
+        """
+        with self._mutex, self._store.exclusive():
+            count = self._store.count()
+            check_count(count, self._known)
+            if count:
+                raise UsageRefused("there is a ledger already", hint="open it instead", code="ledger-exists")
+            moved = self._store.cut(0) if self._store.tail() else None
+            self._append([genesis], self._stamp())
+            if moved is not None:
+                self._append([self._recovered(moved, 0)], self._stamp())
+
+    def refresh(self) -> None:
+        """Take in what others appended.
+
+        Raises:
+            LedgerBroken, LedgerPoisoned: see ``recover.catch_up``; appending stops.
+        """
+        with self._turn():
+            pass
+
+    def commit(self, entries: Sequence[Admitted]) -> list[Receipt]:
+        """Append one group, at most ``GROUP_BYTES_MAX``, and give the receipts; durable on return.
+
+        Raises:
+            LedgerPoisoned: a write or flush failed; whether the group is kept is unknown.
+            LedgerBroken: what is stored does not follow any more.
+            Unavailable: the store cannot be locked or read; nothing was written.
+        """
+        with self._turn():
+            return self._append(entries, self._stamp())
+
+    def checkpoint(self, *, is_forced: bool = False) -> Checkpoint:
+        """Give the newest checkpoint; sign one first where other records came since, or where it is forced."""
+        with self._turn():
+            newest = self._tip.checkpoint
+            if newest is not None and self._tip.is_covered and not is_forced:
+                return newest
+            return self._sign()
+
+    def maintain(self) -> None:
+        """Do what can wait until callers have their answer: a checkpoint where one is due, hashes to their columns."""
+        if self._is_due():
+            self.checkpoint()
+        elif self._tip.size - self._columns_size >= COLUMNS_FLUSH_RECORDS:
+            with self._mutex:
+                self._flush_columns()
+
+    def prove(self, index: int, leaf: bytes, checkpoint: Checkpoint) -> list[bytes]:
+        """Give the proof that a leaf is in the tree of a checkpoint; it has been verified.
+
+        Raises:
+            ProofRejected: the record's bytes are not those that the checkpoint stands for.
+        """
+        with self._mutex:
+            self._flush_columns()
+            try:
+                return self._prove(index, leaf, checkpoint)
+            except ProofRejected:
+                self._rebuild_columns(checkpoint.size)
+                return self._prove(index, leaf, checkpoint)
+
+    # --- inside a turn ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Hold the store alone, at its true end."""
+        with self._mutex:
+            self._check_usable()
+            try:
+                with self._store.exclusive():
+                    self._catch_up()
+                    yield
+            except (LedgerPoisoned, LedgerBroken) as error:
+                self._failure = error
+                raise
+
+    def _check_usable(self) -> None:
+        failure = self._failure
+        if isinstance(failure, LedgerBroken):
+            raise LedgerBroken(failure.verdict, failure.message, hint=failure.hint, index=failure.index) from failure
+        if failure is not None:
+            raise LedgerPoisoned(
+                f"the ledger takes no more records in this process: {failure.message}", hint=failure.hint
+            ) from failure
+
+    def _catch_up(self) -> None:
+        verifier = self._signer.verifier
+        moved = catch_up(self._store, self._tip, self._columns, verifier, known=self._known)
+        if moved is not None:
+            self._append([self._recovered(*moved)], self._stamp())
+
+    def _recovered(self, moved: Quarantined, index: int) -> Admitted:
+        detail: dict[str, JsonValue] = {
+            "dropped_bytes": moved.size,
+            "dropped_digest": moved.digest,
+            "from_entry": index,
+            "quarantine": moved.name,
+        }
+        return self._own(RECOVERED, detail)
+
+    def _stamp(self) -> bytes:
+        """Give the time of a group, never before that of the group before; a clock that goes back is recorded once."""
+        now_ns = self._clock.now_ns()
+        if not 0 <= now_ns <= CLOCK_NS_MAX:
+            raise Unavailable(
+                f"the clock reads {now_ns} ns since 1970, which no date can be", hint="set the clock", code="clock"
+            )
+        last = self._tip.timestamp
+        now = time_text(now_ns)
+        if now >= last:
+            self._is_behind = False
+            return now.encode()
+        if not self._is_behind:
+            self._is_behind = True
+            behind_ms = (time_ns(last) - now_ns) // _NANOSECONDS_PER_MS
+            detail: dict[str, JsonValue] = {"behind_ms": behind_ms, "clock": now, "ledger": last}
+            self._append([self._own(CLOCK_REGRESSION, detail)], last.encode())
+        return last.encode()
+
+    def _append(self, entries: Sequence[Admitted], timestamp: bytes) -> list[Receipt]:
+        """Chain, hash, store and flush; only then does the tip move."""
+        tip = self._tip.copy()
+        start = index = tip.size
+        prev_hash = tip.last_hash
+        records, leaves = [], []
+        sha256 = hashlib.sha256
+        for entry in entries:
+            raw = entry.seal(index, prev_hash, timestamp)
+            prev_hash = sha256(raw).hexdigest()
+            records.append(raw)
+            leaves.append(sha256(b"\x00" + raw).digest())
+            index += 1
+        self._store.append(start, records)
+        tip.last_hash, tip.timestamp, tip.is_covered = prev_hash, timestamp.decode(), False
+        self._columns.extend(tip.frontier.extend(leaves))
+        self._tip = tip
+        return [Receipt(index=start + position, leaf=leaf.hex()) for position, leaf in enumerate(leaves)]
+
+    def _sign(self) -> Checkpoint:
+        """Append a checkpoint of everything before it, alone in its group: it stands only for what is durable."""
+        timestamp = self._stamp()
+        frontier = self._tip.frontier.copy()
+        checkpoint = sign_checkpoint(frontier.size, frontier.root(), self._signer)
+        signature = signature_blob(checkpoint.note)
+        self._append([self._own(CHECKPOINT, {"note": checkpoint.note.decode()}, signature)], timestamp)
+        self._tip.checkpoint, self._tip.is_covered = checkpoint, True
+        self._known = max(self._known, self._tip.size)
+        self._signed_at_ns = self._clock.now_ns()
+        self._flush_columns()
+        try:
+            write_head(self._store, frontier, checkpoint, self._signer.verifier)
+            self._head_failure = None
+        except Unavailable as error:
+            # The older head stands, and opening reads a little more; ``stats`` says so.
+            self._head_failure = error
+        return checkpoint
+
+    def _own(self, event_type: str, detail: Mapping[str, JsonValue], signature: str | None = None) -> Admitted:
+        actor = Actor(id=self._node_id, role="node")
+        draft = Draft(event_type=event_type, resource="ledger", detail=detail, actor=actor)
+        return admit(draft, self._node_id, signature=signature, is_own=True)
+
+    def _is_due(self) -> bool:
+        if self._checkpoint_ns is None or self._tip.is_covered or self._failure is not None:
+            return False
+        # Less than zero: the clock went back, and waiting for it to catch up could take for ever.
+        return not 0 <= self._clock.now_ns() - self._signed_at_ns < self._checkpoint_ns
+
+    # --- proofs -----------------------------------------------------------------------------------------------------
+
+    def _prove(self, index: int, leaf: bytes, checkpoint: Checkpoint) -> list[bytes]:
+        size = checkpoint.size
+        proof = inclusion_proof(index, size, lambda height, number: self._columns.node(height, number, size))
+        verify_inclusion(leaf, index, proof, size, checkpoint.root)
+        return proof
+
+    def _flush_columns(self) -> None:
+        self._columns.flush()
+        self._columns_size = self._tip.size
+
+    def _rebuild_columns(self, size: int) -> None:
+        """Write the columns anew from the records. Cost: about 3 µs a record."""
+        columns = Columns(self._store, 0)
+        frontier = Frontier()
+        for start in range(0, size, RECORDS_PER_READ):
+            records = self._store.read(start, min(size, start + RECORDS_PER_READ))
+            columns.extend(frontier.extend([hashlib.sha256(b"\x00" + raw).digest() for raw in records]))
+        columns.flush()
+        if columns.failure is not None:
+            raise columns.failure
+        self._columns.forget()
