@@ -64,8 +64,7 @@ class Contract:
         """
         self.dialect, self.is_dialect_declared = _dialect(schema)
         self.assert_formats = self.dialect.asserts_formats if assert_formats is None else assert_formats
-        _weigh(schema, "schema")
-        check_expansion(schema)
+        _check_schema(schema)
         self._validator = _compile(schema, self.dialect, self.assert_formats, resources or {})
 
     def violations(self, value: Any) -> list[Violation]:
@@ -135,6 +134,20 @@ def _dialect(schema: Any) -> tuple[Dialect, bool]:
             code="schema-dialect",
         )
     return dialect, True
+
+
+def _check_schema(schema: Any) -> None:
+    """Refuse what native code must not see: no schema at all (text would be parsed), too deep, too costly."""
+    _weigh(schema, "schema")
+    if not isinstance(schema, dict | bool):
+        message = "a schema is an object, true or false"
+        raise SchemaViolated(
+            f"{message}, not {value_text(schema)}",
+            hint="give the schema as parse_document reads it",
+            violations=[Violation(path="", rule="type", message=message, value=value_text(schema))],
+            code="schema-invalid",
+        )
+    check_expansion(schema)
 
 
 def _compile(

@@ -30,13 +30,14 @@ class Finding(Protocol):
 def violations_of(findings: Sequence[Finding], value: Any, count_max: int) -> tuple[list[Violation], int]:
     """Give the first findings in document order, as violations, and how many there are besides.
 
-    The same rule broken in the same words at the same place counts once, however many ways of the schema lead there.
+    The same rule broken in the same words at the same place counts once, however many ways of the schema lead there. At
+    one place rules stand in the order of their names, so that the order is the same in every version of the validator.
     """
     order = _Order(value)
     different: dict[tuple[tuple[int, ...], str, str], Finding] = {}
     for finding in findings:
         different.setdefault((order.place(finding.instance_path), finding.kind.name, finding.message), finding)
-    ordered = sorted(different.items(), key=lambda item: item[0][0])
+    ordered = sorted(different.items(), key=lambda item: item[0])
     return [_violation(finding, value) for _, finding in ordered[:count_max]], max(0, len(ordered) - count_max)
 
 
