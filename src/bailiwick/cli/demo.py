@@ -31,6 +31,8 @@ LEGAL_DATE = "2024-01-01"
 """The rows say what happened but not when, so the demo judges as if on one day, and says which."""
 REFUSALS_SHOWN = 3
 VERIFY_SECONDS_MAX = 600
+FOLDERS_MAX = 1_000
+"""Bundles of one size that may lie side by side, in number."""
 
 
 def demo(
@@ -182,10 +184,27 @@ def _explain(node: Node, tenant: str, records: list[int], story: _Story) -> dict
 
 def _export(node: Node, tenant: str, home: Path) -> Path:
     ledger = node.ledger(tenant)
-    bundle = home / "bundles" / f"{tenant}-{ledger.checkpoint().size}"
+    bundle = _free_folder(home / "bundles", f"{tenant}-{ledger.checkpoint().size}")
     with screen.progress("exporting", ledger.size()) as advance:
         ledger.export(bundle, progress=advance)
     return bundle
+
+
+def _free_folder(above: Path, name: str) -> Path:
+    """Make an empty folder of that name, or of that name and the first number that is free: two demos may meet here.
+
+    Raises:
+        Unavailable: no folder can be made.
+    """
+    above.mkdir(parents=True, exist_ok=True)
+    for attempt in range(1, FOLDERS_MAX + 1):
+        folder = above / (name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise Unavailable(f"{above} holds too many bundles named {name}", hint=f"clear {above}: bundles can be made again")
 
 
 def verify_elsewhere(bundle: Path, key: str) -> dict[str, Any]:

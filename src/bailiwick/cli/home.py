@@ -35,8 +35,8 @@ def doctor(*, options: TenantOptions = TenantOptions()) -> int:
     Exits 0 when every check passes, else 1.
     """
     resolved = settings(options)
-    with open_node(options) as (node, _):
-        checks = [check.to_json() for check in node.doctor()]
+    with open_node(options) as (node, tenant):
+        checks = [check.to_json() for check in node.doctor(tenant)]
     answer: dict[str, Any] = {
         "ok": all(check["ok"] for check in checks),
         "settings": resolved.to_json(),

@@ -103,10 +103,9 @@ def export(*, out: Path, options: TenantOptions = TenantOptions()) -> int:
     with open_node(options) as (node, tenant):
         ledger = node.ledger(tenant)
         with screen.progress("exporting", ledger.size()) as advance:
-            ledger.export(out, progress=advance)
-        key = ledger.verifier_key()
-    answer = {"out": str(out), "key": key}
-    screen.give(answer, f"bundle  {out}\ncheck   bailiwick verify {out} --key {key}", as_json=options.json)
+            answer = ledger.export(out, progress=advance).to_json()
+    text = f"bundle  {out}, {answer['records']} records\ncheck   bailiwick verify {out} --key {answer['key']}"
+    screen.give(answer, text, as_json=options.json)
     return 0
 
 
