@@ -193,6 +193,9 @@ def test_endless_recursion_ends_at_the_fuel_or_at_the_hosts_stack(either, to_was
     shallow = Budget(fuel=1_000, memory_bytes=8 << 20, deadline_ms=60_000)
     assert failure(either, guest, shallow).code == "module-out-of-fuel"
     assert failure(either, guest, Tier.LIGHTWEIGHT.budget, Unavailable).code == "module-call-stack"
+    with ThreadPoolExecutor(1) as pool:
+        elsewhere = pool.submit(failure, either, guest, Tier.LIGHTWEIGHT.budget, Unavailable).result()
+    assert elsewhere.code == "module-call-stack"
 
 
 def test_data_that_does_not_fit_memory_fails_before_any_call(either, to_wasm, budget):
@@ -411,6 +414,33 @@ def test_fuel_memory_and_answer_are_the_same_in_fresh_processes(intake):
     ]
     assert runs[0] == runs[1]
     assert runs[0].startswith(b"cached")
+
+
+SHORT = """
+import pathlib, resource, sys
+from bailiwick.engine import Engine
+from bailiwick.errors import Unavailable
+from bailiwick.model import Tier
+with Engine() as engine:
+    guest = engine.load(pathlib.Path(sys.argv[1]).read_bytes())
+    question = b'{"header":"a","row":"1"}'
+    before = engine.run(guest, "observe", question, Tier.LIGHTWEIGHT.budget)
+    in_use = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + (64 << 20), resource.RLIM_INFINITY))
+    try:
+        engine.run(guest, "observe", question, Tier.LIGHTWEIGHT.budget)
+    except Unavailable as error:
+        print(error.code)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(engine.run(guest, "observe", question, Tier.LIGHTWEIGHT.budget) == before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="address space in use is read from /proc")
+def test_a_host_without_room_is_unavailable_and_works_again_later():
+    """A shortage taken for the guest's failure would be sealed as one."""
+    ran = subprocess.run([sys.executable, "-c", SHORT, str(WASM)], capture_output=True, check=False)
+    assert ran.stdout.split() == [b"engine-short", b"True"], ran.stderr
 
 
 def one_fuel_more(result):
