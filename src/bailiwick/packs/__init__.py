@@ -1,0 +1,23 @@
+"""Law as code: dated parameters, cited rules, and decisions that say what they rest on.
+
+Enter here. ``load_pack`` turns a pack's files into a ``Pack`` or names everything that is wrong with them; ``evaluate``
+judges facts by it, purely; ``run_cases`` tries it on its own cases. The format is in ``docs/formats/pack.md``.
+"""
+
+from bailiwick.packs.cases import CaseFailure, CaseReport, run_cases
+from bailiwick.packs.dates import check_date
+from bailiwick.packs.evaluate import evaluate
+from bailiwick.packs.load import load_pack
+from bailiwick.packs.pack import INDETERMINATE, IntakeModule, Pack
+
+__all__ = [
+    "INDETERMINATE",
+    "CaseFailure",
+    "CaseReport",
+    "IntakeModule",
+    "Pack",
+    "check_date",
+    "evaluate",
+    "load_pack",
+    "run_cases",
+]

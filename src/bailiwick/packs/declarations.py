@@ -1,0 +1,220 @@
+"""What a pack declares (sources, inputs, parameters, names of measures, units, outcomes), and the checks against it.
+
+Every check notes its fault and goes on. What a broken document would have declared is not held against the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bailiwick.packs.documents import Document, Faults
+from bailiwick.packs.expressions import TYPES, Expression, Language, is_of_type
+from bailiwick.packs.inputs import fields_of
+from bailiwick.packs.pack import INPUT_SCHEMA, DatedValue, InputField, Parameter, Source
+from bailiwick.packs.syntax import SyntaxFault
+
+_AFTER_CITATION = ("(", ",", ";", " ")
+"""What may follow a source's citation in a ``cite``: a paragraph, or words."""
+
+
+class Declarations:
+    """The names of one pack, and everything that its rules are checked against."""
+
+    def __init__(self, documents: Mapping[str, Document], schema: Any, faults: Faults) -> None:
+        """Collect what the documents declare.
+
+        Args:
+            documents: Every YAML file that could be read, by path.
+            schema: The input schema, or None where it could not be used.
+            faults: Takes what is found wrong.
+        """
+        self.documents, self.faults = documents, faults
+        manifest = documents.get("pack.yaml")
+        self.manifest: dict[str, Any] = manifest.value if manifest else {}
+        self.has_schema = schema is not None
+        self._names_are_sure = self._declares_all()
+        self.sources = tuple(self._sources())
+        self.inputs = fields_of(schema)
+        self.types: dict[str, str] = {field.path: field.type for field in self.inputs}
+        self.measures: dict[str, tuple[str, str]] = {}
+        """Where each measure and table is declared: file and pointer."""
+        for field in self.inputs:
+            self.check_unit(INPUT_SCHEMA, "/properties/" + "/properties/".join(field.keys) + "/x-unit", field.unit)
+        self.parameters = tuple(self._parameters())
+        self._declare_measures()
+        self.language = Language(self.types)
+        self.paths_read: set[str] = set()
+
+    # --- reading documents --------------------------------------------------------------------------------------------
+
+    def sound_items(self, path: str, key: str) -> Iterator[tuple[Document, str, dict[str, Any]]]:
+        """Give the items of one document that its schema accepts, with their pointers."""
+        document = self.documents.get(path)
+        for pointer, item in document.items(key) if document else []:
+            if document is not None and document.is_sound(pointer):
+                yield document, pointer, item
+
+    def folder(self, prefix: str) -> list[Document]:
+        """Give the documents of one folder, in order of their names."""
+        return [self.documents[path] for path in sorted(self.documents) if path.startswith(prefix)]
+
+    def inputs_read(self) -> tuple[InputField, ...]:
+        """Give the inputs that some expression reads; the others are never bound."""
+        return tuple(field for field in self.inputs if field.path in self.paths_read)
+
+    # --- checks -------------------------------------------------------------------------------------------------------
+
+    def fault(self, document: Document | str, pointer: str, rule: str, message: str, value: object = "") -> None:
+        """Note one fault."""
+        file = document if isinstance(document, str) else document.file
+        self.faults.add(file, pointer, rule, message, value)
+
+    def check_once(self, document: Document, pointer: str, name: str, seen: set[str]) -> None:
+        """Note a name that stands twice."""
+        if name in seen:
+            self.fault(document, pointer, "duplicate", f"{name} stands twice", name)
+        seen.add(name)
+
+    def check_outcome(self, document: Document, pointer: str, outcome: str) -> None:
+        """Note an outcome that the pack's vocabulary lacks."""
+        if "pack.yaml" in self.documents and outcome not in self.manifest.get("outcomes", {}):
+            self.fault(document, pointer, "outcome", f"{outcome} is not in the vocabulary of pack.yaml", outcome)
+
+    def check_unit(self, document: Document | str, pointer: str, unit: str | None) -> None:
+        """Note a unit that the pack does not explain."""
+        if unit is not None and "pack.yaml" in self.documents and unit not in self.manifest.get("units", {}):
+            self.fault(document, pointer, "unit", f"{unit} is not among the units of pack.yaml", unit)
+
+    def check_name(self, document: Document, pointer: str, name: str) -> None:
+        """Note a measure that nobody declares."""
+        if self._names_are_sure and name not in self.measures:
+            self.fault(document, pointer, "name", f"{name} is no measure of this pack", name)
+
+    def check_cite(self, document: Document, pointer: str, cite: str) -> Source | None:
+        """Note a citation of no source, or of a source that never was law; give the source."""
+        document_of_sources = self.documents.get("sources.yaml")
+        if document_of_sources is None or document_of_sources.broken:
+            return None
+        matching = [each for each in self.sources if _is_cited(each.citation, cite)]
+        if not matching:
+            self.fault(document, pointer, "cite", "this citation begins with none of the sources of sources.yaml", cite)
+            return None
+        source = max(matching, key=lambda each: len(each.citation))
+        if source.status == "never-in-force":
+            self.fault(document, pointer, "cite", f"{source.citation} never was in force: no rule rests on it", cite)
+        return source
+
+    def cites(self, document: Document, pointer: str, item: Mapping[str, Any]) -> tuple[str, ...]:
+        """Give the citations of a rule, checked."""
+        cites = item["cite"] if isinstance(item["cite"], list) else [item["cite"]]
+        for cite in cites:
+            self.check_cite(document, f"{pointer}/cite", cite)
+        return tuple(cites)
+
+    def expression(
+        self, document: Document, pointer: str, text: str, kind: str | None, *, raw: bool = False
+    ) -> Expression | None:
+        """Compile an expression, and note why not.
+
+        Args:
+            document: Where it stands.
+            pointer: The place in the document.
+            text: The expression.
+            kind: The type that it must have; None takes any.
+            raw: Whether it may read inputs and parameters alone.
+        """
+        try:
+            expression = self.language.compile(text, kind)
+        except SyntaxFault as fault:
+            if self._names_are_sure or fault.rule != "name":
+                self.fault(document, pointer, fault.rule, str(fault), text)
+            return None
+        for path in expression.reads:
+            if raw and path.startswith("m."):
+                self.fault(document, pointer, "name", f"{path} comes later: this may read in.* and p.* alone", text)
+        self.paths_read.update(expression.reads)
+        return expression
+
+    # --- collecting ---------------------------------------------------------------------------------------------------
+
+    def _declares_all(self) -> bool:
+        """Say whether every document that declares names could be read, so that an unknown name is a fault."""
+        folders = ("parameters/", "rules/measures.yaml", "rules/tables/")
+        lost = {fault.path.partition(":")[0].partition("#")[0] for fault in self.faults.found} - self.documents.keys()
+        return self.has_schema and not any(path.startswith(folders) for path in lost)
+
+    def _sources(self) -> Iterator[Source]:
+        seen: set[str] = set()
+        for document, pointer, item in self.sound_items("sources.yaml", "sources"):
+            self.check_once(document, f"{pointer}/id", item["id"], seen)
+            self.check_once(document, f"{pointer}/citation", item["citation"], seen)
+            yield Source(
+                id=item["id"],
+                citation=item["citation"],
+                title=item["title"],
+                status=item["status"],
+                valid_from=item.get("from"),
+                valid_to=item.get("to"),
+                url=item.get("url"),
+            )
+
+    def _parameters(self) -> Iterator[Parameter]:
+        for document in self.folder("parameters/"):
+            for pointer, item in document.items("parameters"):
+                self._declare(document, pointer, item, "p")
+                if document.is_sound(pointer):
+                    yield self._parameter(document, pointer, item)
+
+    def _parameter(self, document: Document, pointer: str, item: dict[str, Any]) -> Parameter:
+        self.check_unit(document, f"{pointer}/unit", item.get("unit"))
+        values: list[DatedValue] = []
+        for position, each in enumerate(item["values"]):
+            place = f"{pointer}/values/{position}"
+            if not is_of_type(each["value"], item["type"]):
+                message = f"the value is no {item['type']}, which {item['id']} is declared to be"
+                self.fault(document, f"{place}/value", "type", message, each["value"])
+            self._check_validity(document, place, each)
+            if values and each["from"] <= values[-1].valid_from:
+                message = f"{each['from']} does not come after {values[-1].valid_from}"
+                self.fault(document, f"{place}/from", "order", message, each["from"])
+            values.append(DatedValue(valid_from=each["from"], value=each["value"], cite=each["cite"]))
+        return Parameter(
+            id=item["id"], type=item["type"], unit=item.get("unit"), title=item["title"], values=tuple(values)
+        )
+
+    def _check_validity(self, document: Document, place: str, value: dict[str, Any]) -> None:
+        """Note a value that begins when its source was not, or no more, in force."""
+        source = self.check_cite(document, f"{place}/cite", value["cite"])
+        if source is None:
+            return
+        start, stop = source.valid_from or "", source.valid_to or "9999-12-31"
+        if not start <= value["from"] <= stop:
+            span = f"{source.valid_from or 'the beginning'} to {source.valid_to or 'now'}"
+            message = f"{value['from']} is outside of {source.citation}, in force from {span}"
+            self.fault(document, f"{place}/from", "date", message, value["from"])
+
+    def _declare_measures(self) -> None:
+        document = self.documents.get("rules/measures.yaml")
+        for pointer, item in document.items("measures") if document else []:
+            assert document is not None
+            self._declare(document, pointer, item, "m")
+        for table in self.folder("rules/tables/"):
+            self._declare(table, "", table.value, "m")
+
+    def _declare(self, document: Document, pointer: str, item: dict[str, Any], root: str) -> None:
+        name, kind = item.get("id"), item.get("type")
+        path = f"{root}.{name}"
+        if path in self.types:
+            self.fault(document, f"{pointer}/id", "duplicate", f"{name} is declared twice", name)
+        elif isinstance(name, str) and kind in TYPES:
+            self.types[path] = str(kind)
+            if root == "m":
+                self.measures[name] = (document.file, pointer)
+        else:
+            self._names_are_sure = False
+
+
+def _is_cited(citation: str, cite: str) -> bool:
+    """Say whether a cite is of this citation: itself, or a paragraph of it."""
+    return cite == citation or (cite.startswith(citation) and cite[len(citation)] in _AFTER_CITATION)

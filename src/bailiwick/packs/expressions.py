@@ -1,0 +1,213 @@
+"""Rules as CEL expressions: compiled once, typed, and judged without a quiet false. The one file that names the engine.
+
+An answer is a value, or the causes why there is none. The engine gives errors as values, so the type of every result is
+tested; ``&&`` and ``||`` absorb what they need not know (Kleene logic), as CEL defines them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from bailiwick.model import INTEGER_MAX, JsonValue
+from bailiwick.packs.syntax import Clause, SyntaxFault, parse
+
+TYPES = ("boolean", "integer", "string", "booleans", "integers", "strings")
+"""The types of inputs, parameters and measures; the last three are lists."""
+
+CAUSES_MAX = 8
+"""Causes that one answer carries; the first ones are the nearest."""
+
+Answer: TypeAlias = tuple[JsonValue, tuple[str, ...]]
+"""A value and no causes, or None and the causes why there is no value."""
+
+Causes: TypeAlias = Mapping[str, tuple[str, ...]]
+"""For each path without a value, why."""
+
+_SCALARS: dict[str, type] = {"boolean": bool, "integer": int, "string": str}
+
+
+def is_of_type(value: Any, kind: str) -> bool:
+    """Say whether a JSON value has one of the types, exactly: true is no integer.
+
+    >>> is_of_type(True, "integer"), is_of_type([1, 2], "integers")
+    (False, True)
+    """
+    if kind in _SCALARS:
+        return type(value) is _SCALARS[kind]
+    inner = _SCALARS[kind.removesuffix("s")]
+    return type(value) is list and all(type(item) is inner for item in value)
+
+
+def engine_name(path: str) -> str:
+    """Give the engine's name of a path: ``in`` is a word of CEL's own."""
+    return "i_" + path[2:] if path.startswith("in.") else path
+
+
+def asking_name(path: str) -> str:
+    """Give the engine's name of ``has(path)``."""
+    return "k_" + path[2:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A compiled expression: its text as the pack has it, its type, what it reads, and its conjuncts.
+
+    ``asks`` are paths that it only asks for with ``has()``; ``error`` is the engine's type of results that are none.
+    """
+
+    text: str
+    engine_text: str
+    type: str
+    reads: tuple[str, ...]
+    asks: frozenset[str]
+    joint: str | None
+    parts: tuple[Expression, ...]
+    program: Any = field(repr=False, compare=False)
+    error: Any = field(repr=False, compare=False)
+
+    def answer(self, scope: Any, causes: Causes) -> Answer:
+        """Judge the expression.
+
+        Args:
+            scope: What ``Language.scope`` gave.
+            causes: Why paths have no value; the answer names those that mattered.
+        """
+        result = self.program.eval(scope)
+        if result.type() == self.error:
+            return None, self._why(scope, causes, result.value())
+        return _checked(result.plain_value(), self.text)
+
+    def failed(self, scope: Any) -> str | None:
+        """Name what made this expression false: the first conjunct that is false, or all of the alternatives."""
+        if self.joint == "||":
+            return "no alternative holds: " + self.text
+        for part in self.parts:
+            result = part.program.eval(scope)
+            if result.type() != self.error and result.plain_value() is False:
+                return part.failed(scope) or f"this does not hold: {part.text}"
+        return None
+
+    def _why(self, scope: Any, causes: Causes, error: str) -> tuple[str, ...]:
+        """Collect the causes of those parts alone that could not be judged."""
+        found: dict[str, None] = {}
+        for part in self.parts:
+            result = part.program.eval(scope)
+            if result.type() == self.error:
+                found.update(dict.fromkeys(part._why(scope, causes, result.value())))
+        if not self.parts:
+            for path in self.reads:
+                found.update(dict.fromkeys(causes.get(path, ())))
+        if not found:
+            found[_engine_cause(error, self.text)] = None
+        return tuple(found)[:CAUSES_MAX]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternatives:
+    """Several conditions judged in one go: one list expression, taken apart only when a member cannot be judged."""
+
+    members: tuple[Expression, ...]
+    program: Any = field(repr=False, compare=False)
+    error: Any = field(repr=False, compare=False)
+
+    def answers(self, scope: Any, causes: Causes) -> list[Answer]:
+        """Judge every condition, in order."""
+        result = self.program.eval(scope)
+        if result.type() == self.error:
+            return [member.answer(scope, causes) for member in self.members]
+        return [(value, ()) for value in result.plain_value()]
+
+
+class Language:
+    """The names that a pack's expressions may use, with their types; compiles against them. Thread-safe once built."""
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        """Declare paths (``in.…``, ``p.…``, ``m.…``) with their types."""
+        from cel_expr_python import cel  # type: ignore[import-untyped]  # ships stubs without py.typed
+
+        self._types = dict(types)
+        self._error = cel.Type.ERROR
+        self._engine_types = {
+            "boolean": cel.Type.BOOL,
+            "integer": cel.Type.INT,
+            "string": cel.Type.STRING,
+            "booleans": cel.Type.List(cel.Type.BOOL),
+            "integers": cel.Type.List(cel.Type.INT),
+            "strings": cel.Type.List(cel.Type.STRING),
+        }
+        self._words = {engine_type.name(): word for word, engine_type in self._engine_types.items()}
+        variables = {engine_name(path): self._engine_types[kind] for path, kind in types.items()}
+        variables |= {asking_name(path): cel.Type.BOOL for path in types if path.startswith("in.")}
+        self._environment = cel.NewEnv(variables=variables)
+
+    def compile(self, text: str, expected: str | None) -> Expression:
+        """Compile an expression that must have the type ``expected``; None takes any of ``TYPES``.
+
+        Raises:
+            SyntaxFault: it does not compile (``rule`` says why: ``name``, ``function``, ``type``, ``compile`` …).
+        """
+        return self._build(parse(text, self._types), expected)
+
+    def compile_all(self, members: Sequence[Expression]) -> Alternatives:
+        """Bind conditions into one list expression."""
+        text = "[" + ", ".join(member.engine_text for member in members) + "]"
+        return Alternatives(members=tuple(members), program=self._compile(text), error=self._error)
+
+    def scope(self, values: Mapping[str, JsonValue]) -> Any:
+        """Bind values by their engine names; names left out are unknown."""
+        return self._environment.Activation(values)
+
+    def _build(self, clause: Clause, expected: str | None) -> Expression:
+        program = self._compile(clause.engine_text)
+        actual = self._words.get(program.return_type().name())
+        if actual is None or actual != (expected or actual):
+            given = actual or program.return_type().name().lower()
+            raise SyntaxFault("type", f"this gives {given}; {expected or 'one of ' + ', '.join(TYPES)} is called for")
+        return Expression(
+            text=clause.text,
+            engine_text=clause.engine_text,
+            type=actual,
+            reads=clause.reads,
+            asks=clause.asks,
+            joint=clause.joint,
+            parts=tuple(self._build(part, "boolean") for part in clause.parts),
+            program=program,
+            error=self._error,
+        )
+
+    def _compile(self, engine_text: str) -> Any:
+        try:
+            return self._environment.compile(engine_text)
+        except RuntimeError as error:
+            raise SyntaxFault("compile", _engine_fault(str(error))) from error
+
+
+def _checked(value: Any, text: str) -> Answer:
+    """Let out only what can be sealed: integers up to 2^53-1."""
+    if type(value) is int and not -INTEGER_MAX <= value <= INTEGER_MAX:
+        return None, (f"overflow: {text} is beyond 2^53-1",)
+    if type(value) is list:
+        for item in value:
+            if _checked(item, text)[1]:
+                return _checked(item, text)
+    return value, ()
+
+
+def _engine_cause(error: str, text: str) -> str:
+    """Say an engine's error in our own words, so that evidence does not change with the engine's."""
+    if "by zero" in error:
+        return f"division-by-zero: {text}"
+    if "overflow" in error or "too big" in error:
+        return f"overflow: {text}"
+    return f"no-value: {text}"
+
+
+def _engine_fault(message: str) -> str:
+    """Keep the first fault of the engine's message, in the pack's own names."""
+    first = message.split("ERROR: <input>:", 1)[-1].split("\n", 1)[0]
+    place, _, rest = first.partition(": ")
+    column = place.rpartition(":")[2]
+    told = (rest or first).replace("i_.", "in.").replace("k_.", "has in.")
+    return f"at column {column}: {told[:200]}" if column.isdigit() else first[:200]

@@ -1,0 +1,305 @@
+"""The nouns of a pack: dated law, its sources and assumptions, its rules, its cases. Frozen, and valid or not built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bailiwick.model import JsonValue
+from bailiwick.packs.dates import is_date
+from bailiwick.packs.expressions import Alternatives, Expression, Language, engine_name
+from bailiwick.schema import Contract
+
+INDETERMINATE = "indeterminate"
+"""The outcome that every pack has: the facts or the law do not allow an honest answer."""
+
+INPUT_SCHEMA = "schemas/input.json"
+"""Where a pack keeps the schema of its facts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeModule:
+    """Which module reads raw input of one media: its name, the SHA-256 of its binary, and the function to call."""
+
+    module: str
+    digest: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A text of law: its citation, whether it is in force, and since and until when (dates; None is open)."""
+
+    id: str
+    citation: str
+    title: str
+    status: str
+    valid_from: str | None
+    valid_to: str | None
+    url: str | None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Give the source as JSON."""
+        return {
+            "id": self.id,
+            "citation": self.citation,
+            "title": self.title,
+            "status": self.status,
+            "from": self.valid_from,
+            "to": self.valid_to,
+            "url": self.url,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedValue:
+    """What a parameter is from a date on, and by which text."""
+
+    valid_from: str
+    value: JsonValue
+    cite: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A number or word of the law that changes in time. ``values`` ascend by date."""
+
+    id: str
+    type: str
+    unit: str | None
+    title: str
+    values: tuple[DatedValue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputField:
+    """One fact that rules may read: its path (``in.a.b``), the keys to it, its type and unit."""
+
+    path: str
+    keys: tuple[str, ...]
+    type: str
+    unit: str | None
+    engine_name: str
+    asking_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """What the law presumes or excepts and the data cannot say.
+
+    It applies where ``when`` holds. One that stands for an input (``path``) gives it ``value`` where the input is
+    absent; one that does not is a statement for the reader of the decision.
+    """
+
+    id: str
+    text: str
+    cite: tuple[str, ...]
+    when: Expression
+    path: str | None
+    value: Expression | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A named quantity: one typed expression with its unit and citation."""
+
+    id: str
+    type: str
+    unit: str | None
+    cite: tuple[str, ...]
+    says: str | None
+    expression: Expression
+
+    @property
+    def path(self) -> str:
+        """The name that rules read it by."""
+        return "m." + self.id
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Everything that it reads."""
+        return self.expression.reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow:
+    """One row of a table: a condition, and the value that the table has where it holds."""
+
+    id: str
+    when: Expression
+    value: Expression
+    cite: tuple[str, ...]
+    says: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A measure as a decision table (DMN hit policies ``first`` and ``unique``); its conditions are judged as one."""
+
+    id: str
+    type: str
+    unit: str | None
+    hit: str
+    rows: tuple[TableRow, ...]
+    conditions: Alternatives
+
+    @property
+    def path(self) -> str:
+        """The name that rules read it by."""
+        return "m." + self.id
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Everything that its rows read."""
+        return tuple(dict.fromkeys(path for row in self.rows for path in (*row.when.reads, *row.value.reads)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """An obligation of an impact: what must be done, and an expression of within how many minutes of knowing."""
+
+    id: str
+    text: str
+    within: Expression
+    cite: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpactRow:
+    """A consequence: where ``when`` holds and no earlier row took the case, this outcome with these obligations."""
+
+    id: str
+    when: Expression
+    outcome: str
+    severity: str
+    says: str
+    cite: tuple[str, ...]
+    duties: tuple[Duty, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectRule:
+    """An act that a decision asks for when its outcome is one of ``outcomes`` and ``when`` (if any) holds."""
+
+    id: str
+    type: str
+    outcomes: tuple[str, ...]
+    when: Expression | None
+    key: Expression | None
+    parameters: Mapping[str, Expression]
+    cite: tuple[str, ...]
+    says: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """An example that the pack must decide as written; ``legal_date`` None takes it from the input."""
+
+    file: str
+    name: str
+    legal_date: str | None
+    input: Mapping[str, JsonValue]
+    outcome: str | None
+    measures: Mapping[str, JsonValue]
+    indeterminate: tuple[str, ...]
+    obligations: tuple[Mapping[str, JsonValue], ...] | None
+    effects: tuple[Mapping[str, JsonValue], ...] | None
+    cites: tuple[str, ...]
+    because: str | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Law:
+    """From which date the pack knows the law, and until which (None: still), with the text that says so."""
+
+    valid_from: str
+    valid_to: str | None
+    cite: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """Law as code, loaded and checked: what ``evaluate`` judges by.
+
+    ``digest`` identifies it: SHA-256 over the canonical JSON of {path: digest} of all its files. ``levels`` are the
+    measures and tables in an order in which each reads only earlier levels, ``measures`` their names as the files have
+    them, ``inputs`` the facts that some rule reads.
+    """
+
+    name: str
+    version: str
+    title: str
+    jurisdiction: str
+    digest: str
+    law: Law
+    outcomes: Mapping[str, str]
+    units: Mapping[str, str]
+    intake: Mapping[str, IntakeModule]
+    input_schema: JsonValue
+    sources: tuple[Source, ...]
+    parameters: tuple[Parameter, ...]
+    inputs: tuple[InputField, ...]
+    assumptions: tuple[Assumption, ...]
+    levels: tuple[tuple[Measure | Table, ...], ...]
+    measures: tuple[str, ...]
+    rows: tuple[ImpactRow, ...]
+    conditions: Alternatives
+    effects: tuple[EffectRule, ...]
+    cases: tuple[Case, ...] = field(repr=False)
+    legal_date_path: str | None
+    language: Language = field(repr=False, compare=False)
+    contract: Contract = field(repr=False, compare=False)
+
+    def check_input(self, facts: Any) -> None:
+        """Refuse facts that the pack's input schema refuses.
+
+        Raises:
+            SchemaViolated: carries every violation.
+        """
+        self.contract.check(facts, subject=f"the input of pack {self.name}")
+
+    def legal_date_in(self, facts: Mapping[str, Any]) -> str | None:
+        """Give the date to judge by that stands in the facts, or None where there is none."""
+        if self.legal_date_path is None:
+            return None
+        value: Any = facts
+        for key in self.legal_date_path.split(".")[1:]:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value if is_date(value) else None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Give what a person wants to know of a pack, as JSON."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "title": self.title,
+            "jurisdiction": self.jurisdiction,
+            "digest": self.digest,
+            "law": {"from": self.law.valid_from, "to": self.law.valid_to, "cite": self.law.cite},
+            "outcomes": dict(self.outcomes),
+            "intake": {
+                media: {"module": each.module, "digest": each.digest, "function": each.function}
+                for media, each in self.intake.items()
+            },
+            "sources": [source.to_json() for source in self.sources],
+            "parameters": [parameter.id for parameter in self.parameters],
+            "assumptions": [assumption.id for assumption in self.assumptions],
+            "measures": list(self.measures),
+            "rows": [row.id for row in self.rows],
+            "effects": [effect.id for effect in self.effects],
+            "cases": len(self.cases),
+        }
+
+
+def input_field(path: str, kind: str, unit: str | None) -> InputField:
+    """Build an input field from its path."""
+    return InputField(
+        path=path,
+        keys=tuple(path.split(".")[1:]),
+        type=kind,
+        unit=unit,
+        engine_name=engine_name(path),
+        asking_name="k_" + path[2:],
+    )
