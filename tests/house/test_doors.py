@@ -22,6 +22,18 @@ ROOMS = sorted(
 )
 LAYERS = re.findall(r'"([a-z |]+)"', (ROOT / "pyproject.toml").read_text().split("layers = [")[1].split("]")[0])
 ENTRIES_SECONDS_MAX = 0.3
+TECHNOLOGY = {
+    "cel_expr_python": "packs/expressions.py",
+    "cryptography": "keys.py",
+    "cyclopts": "cli/",
+    "fcntl": "adapters/disk_system.py",
+    "jsonschema_rs": "schema/contract.py",
+    "rich": "cli/",
+    "socket": "adapters/",
+    "sqlite3": "adapters/",
+    "wasmtime": "engine/sandbox.py",
+    "yaml": "packs/documents.py",
+}
 ROOMS_AS_ADAPTERS = {"recorder"}
 """Seams whose real side is a room: the ledger records."""
 
@@ -58,6 +70,20 @@ def test_rooms_are_entered_by_their_doors(shipped):
                 if parts[0] == "bailiwick" and len(parts) > 2 and parts[1] != source.room and parts[1] not in INSIDE:
                     reaching.append(f"{source.path}: {node.module}")
     assert reaching == []
+
+
+def test_technology_stays_in_the_file_that_names_it(shipped):
+    """If it failed, exchanging an engine or a library would mean looking through the whole house."""
+    strayed = []
+    for source in shipped:
+        for node in ast.walk(source.tree):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for module in modules:
+                place = TECHNOLOGY.get(module.split(".")[0])
+                if place and not source.path.startswith(f"src/bailiwick/{place}"):
+                    strayed.append(f"{source.path}: {module}")
+    assert strayed == []
 
 
 def test_every_room_and_file_has_a_layer():
