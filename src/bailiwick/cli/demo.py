@@ -21,6 +21,7 @@ from bailiwick.cli import STARTED_S, screen
 from bailiwick.cli.decide import format_of, opened
 from bailiwick.cli.effects import summary
 from bailiwick.cli.options import TenantOptions, settings
+from bailiwick.cli.story import Story
 from bailiwick.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def demo(
 
     resolved = settings(options)
     tenant = resolved.tenant
-    story = _Story(silent=options.json)
+    story = Story(silent=options.json)
     made = Node.init(resolved.home, tenant).to_json()
     story.tell("home", f"{made['home']} ({'made' if made['created'] else 'continued'})")
     story.tell("judged", f"by {PACK}, as if on {legal_date}")
@@ -66,7 +67,7 @@ def demo(
         verified = _verify(node, tenant)
         story.tell_verified(verified)
         effects = node.run_effects(tenant).to_json()
-        story.tell("effects", summary(effects) + (": the panic switch is on" if effects["frozen"] else ""))
+        story.tell("effects", summary(effects) + (": the panic switch is on" if effects["frozen"] else " (the outbox)"))
         explained = _explain(node, tenant, decided.pop("records"), story)
         bundle = _export(node, tenant, resolved.home)
     again = verify_elsewhere(bundle, made["verifier_key"])
@@ -87,35 +88,6 @@ def demo(
     if options.json:
         print(json.dumps(answer))
     return 0 if verified["verdict"] == again["verdict"] == "ok" else 1
-
-
-class _Story:
-    """What the demo tells as it goes: a word on the left, what came of it on the right."""
-
-    def __init__(self, *, silent: bool) -> None:
-        self._silent = silent
-
-    def tell(self, word: str, text: str) -> None:
-        if not self._silent:
-            print(screen.plain(f"{word:<10}{text}".rstrip()), flush=True)
-
-    def tell_decided(self, decided: dict[str, Any]) -> None:
-        if decided["first_seconds"] is not None:
-            self.tell("first", f"decision sealed {decided['first_seconds']:.2f} s after the start")
-        self.tell(
-            "decided",
-            f"{decided['count']} of {decided['inputs']} inputs in {decided['seconds']:.2f} s,"
-            f" {decided['rate']} a second, each durable before it was counted",
-        )
-        rows = sorted(decided["outcomes"].items(), key=lambda row: (-row[1], row[0]))
-        for line in screen.columns([(count, word) for word, count in rows]).splitlines() if rows else []:
-            self.tell("", line)
-        for error in decided["refusals"]:
-            self.tell("refused", f"line {error.get('line', '?')}: {error['code']}: {error['message']}")
-
-    def tell_verified(self, verified: dict[str, Any]) -> None:
-        self.tell("ledger", f"{verified['records']} records, root {verified['root']}")
-        self.tell("verified", f"{verified['verdict']}: chain, leaves, tree and checkpoints")
 
 
 def _decide(node: Node, tenant: str, file: str | None, legal_date: str) -> dict[str, Any]:
@@ -170,15 +142,14 @@ def _verify(node: Node, tenant: str) -> dict[str, Any]:
         return dict(ledger.verify(progress=advance).to_json())
 
 
-def _explain(node: Node, tenant: str, records: list[int], story: _Story) -> dict[str, Any] | None:
+def _explain(node: Node, tenant: str, records: list[int], story: Story) -> dict[str, Any] | None:
     """Explain the first decision of this run that asks for an effect, else the first."""
     if not records:
         return None
     ledger = node.ledger(tenant)
     asking = (index for index in records if ledger.read(index).detail["effects"])
     explanation = node.explain(tenant, next(asking, records[0]))
-    for word, line in zip(["why"], [screen.tree(explanation.tree())], strict=True):
-        story.tell(word, line.replace("\n", "\n" + " " * 10))
+    story.tell_why(explanation)
     return explanation.to_json()
 
 

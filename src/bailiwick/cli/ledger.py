@@ -113,8 +113,8 @@ def stats(*, options: TenantOptions = TenantOptions()) -> int:
     """Count what the ledger holds."""
     with open_node(options) as (node, tenant):
         answer = dict(node.ledger(tenant).stats())
-    rows = [(name, json.dumps(value) if isinstance(value, dict | list) else value) for name, value in answer.items()]
-    screen.give(answer, screen.columns([(name, str(value)) for name, value in rows]), as_json=options.json)
+    rows = [(name.replace("_", " "), str(value)) for name, value in answer.items() if value is not None]
+    screen.give(answer, screen.columns(rows), as_json=options.json)
     return 0
 
 
