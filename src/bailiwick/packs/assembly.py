@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bailiwick.errors import InputRefused
@@ -17,14 +17,13 @@ from bailiwick.packs.pack import (
     ImpactRow,
     IntakeModule,
     Law,
+    Level,
     Measure,
     Pack,
     Table,
     TableRow,
 )
 from bailiwick.schema import Contract
-
-Levels = tuple[tuple[Measure | Table, ...], ...]
 
 
 def assemble(
@@ -75,12 +74,20 @@ def assemble(
         measures=tuple(declared.measures),
         rows=rows,
         conditions=declared.language.compile_all([row.when for row in rows]),
+        assumption_conditions=declared.language.compile_all([each.when for each in assumptions]),
+        assumption_names=_names(assumptions),
+        impact_names=_names((*rows, *effects)),
         effects=effects,
         cases=cases,
         legal_date_path=manifest.get("legal_date"),
         language=declared.language,
         contract=contract,
     )
+
+
+def _names(rules: Iterable[Assumption | Measure | Table | ImpactRow | EffectRule]) -> frozenset[str]:
+    """Give the engine's names of everything that some rules read."""
+    return frozenset(name for rule in rules for each in rule.expressions for name in each.engine_names())
 
 
 def _manifest(name: str, declared: Declarations) -> tuple[Law | None, dict[str, IntakeModule]]:
@@ -120,7 +127,7 @@ def _assumptions(declared: Declarations) -> Iterator[Assumption]:
 # --- measures and tables --------------------------------------------------------------------------------------------
 
 
-def _levels(declared: Declarations) -> Levels:
+def _levels(declared: Declarations) -> tuple[Level, ...]:
     built: dict[str, Measure | Table] = {}
     for document, pointer, item in declared.sound_items("rules/measures.yaml", "measures"):
         measure = _measure(declared, document, pointer, item)
@@ -168,28 +175,33 @@ def _table(declared: Declarations, document: Document) -> Table | None:
     )
 
 
-def _in_order(declared: Declarations, built: dict[str, Measure | Table]) -> Levels:
+def _in_order(declared: Declarations, built: dict[str, Measure | Table]) -> tuple[Level, ...]:
     """Sort measures into levels, each reading only earlier ones; note every cycle by its names."""
-    waiting = dict(built)
-    levels: list[tuple[Measure | Table, ...]] = []
+    waiting = {path: _paths_read(rule) for path, rule in built.items()}
+    levels: list[Level] = []
     while waiting:
-        ready = [path for path, rule in waiting.items() if not any(read in waiting for read in rule.reads)]
+        ready = [path for path, reads in waiting.items() if not any(read in waiting for read in reads)]
         if not ready:
             _note_cycles(declared, waiting)
             break
-        levels.append(tuple(waiting[path] for path in ready))
+        rules = tuple(built[path] for path in ready)
+        levels.append(Level(rules=rules, names=_names(rules)))
         for path in ready:
             del waiting[path]
     return tuple(levels)
 
 
-def _note_cycles(declared: Declarations, waiting: dict[str, Measure | Table]) -> None:
+def _paths_read(rule: Measure | Table) -> list[str]:
+    return [path for expression in rule.expressions for path in expression.reads]
+
+
+def _note_cycles(declared: Declarations, waiting: dict[str, list[str]]) -> None:
     """Follow each measure that waits to the cycle that it waits for."""
     noted: set[frozenset[str]] = set()
     for start in waiting:
         trail = [start]
         while trail[-1] not in trail[:-1]:
-            trail.append(next(read for read in waiting[trail[-1]].reads if read in waiting))
+            trail.append(next(read for read in waiting[trail[-1]] if read in waiting))
         cycle = trail[trail.index(trail[-1]) :]
         if frozenset(cycle) not in noted:
             noted.add(frozenset(cycle))

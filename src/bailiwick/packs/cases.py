@@ -127,7 +127,7 @@ def _differing_lists(
 def _to_touch(pack: Pack) -> list[str]:
     """Name everything that cases should touch; a yes-or-no measure twice."""
     names: list[str] = []
-    for rule in (rule for level in pack.levels for rule in level):
+    for rule in (rule for level in pack.levels for rule in level.rules):
         if isinstance(rule, Table):
             names += [f"table row {rule.id}.{row.id}" for row in rule.rows]
         elif rule.type == "boolean":

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bailiwick.model import Read
 from bailiwick.packs.documents import Document, Faults
 from bailiwick.packs.expressions import TYPES, Expression, Language, is_of_type
 from bailiwick.packs.inputs import fields_of
@@ -178,7 +179,7 @@ class Declarations:
             if values and each["from"] <= values[-1].valid_from:
                 message = f"{each['from']} does not come after {values[-1].valid_from}"
                 self.fault(document, f"{place}/from", "order", message, each["from"])
-            values.append(DatedValue(valid_from=each["from"], value=each["value"], cite=each["cite"]))
+            values.append(_dated(item, each))
         return Parameter(
             id=item["id"], type=item["type"], unit=item.get("unit"), title=item["title"], values=tuple(values)
         )
@@ -213,6 +214,13 @@ class Declarations:
                 self.measures[name] = (document.file, pointer)
         else:
             self._names_are_sure = False
+
+
+def _dated(item: dict[str, Any], value: dict[str, Any]) -> DatedValue:
+    start, cite = value["from"], value["cite"]
+    path, unit = f"p.{item['id']}", item.get("unit")
+    read = Read(path=path, value=value["value"], unit=unit, in_force_from=start, cite=cite)
+    return DatedValue(valid_from=start, value=value["value"], cite=cite, read=read)
 
 
 def _is_cited(citation: str, cite: str) -> bool:

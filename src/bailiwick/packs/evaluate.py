@@ -93,21 +93,27 @@ class _Evaluation:
         for field in pack.inputs:
             self._bind_input(field, facts)
         self._bind_parameters()
-        self.scope: Any = pack.language.scope(self.values)
+        self.scope: Any = None
 
     def decide(self) -> Decision:
+        self._enter(self.pack.assumption_names)
         self._assume()
         for level in self.pack.levels:
-            self.scope = self.pack.language.scope(self.values)
-            for rule in level:
+            self._enter(level.names)
+            for rule in level.rules:
                 if isinstance(rule, Measure):
                     self._measure(rule)
                 else:
                     self._table(rule)
-        self.scope = self.pack.language.scope(self.values)
+        self._enter(self.pack.impact_names)
         impact = self._impact()
         effects = tuple(effect for rule in self.pack.effects if (effect := self._effect(rule, impact)) is not None)
         return Decision(measurements=tuple(self.measurements), impact=impact, effects=effects, trace=tuple(self.trace))
+
+    def _enter(self, names: frozenset[str]) -> None:
+        """Bind what the next rules read, as far as it is known."""
+        values = self.values
+        self.scope = self.pack.language.scope({name: values[name] for name in names if name in values})
 
     # --- what is known ------------------------------------------------------------------------------------------------
 
@@ -119,70 +125,77 @@ class _Evaluation:
         self.values[field.asking_name] = value is not None
         if value is None:
             self.absent.add(path)
-            self.causes[path] = (f"missing: {path}",)
+            self.causes[path] = field.missing
+            self.reads[path] = field.unknown
         elif fault := _input_fault(field, value):
             self.causes[path] = (fault,)
+            self.reads[path] = field.unknown
         else:
             self.values[field.engine_name] = value
             self.reads[path] = Read(path=path, value=value, unit=field.unit)
-            return
-        self.reads[path] = Read(path=path, value=None, is_known=False, unit=field.unit)
 
     def _bind_parameters(self) -> None:
         for parameter in self.pack.parameters:
-            path = "p." + parameter.id
+            path = parameter.path
             dated = in_force(parameter, self.legal_date)
             if dated is None:
                 self.causes[path] = (not_yet(parameter, self.legal_date),)
                 self.reads[path] = Read(path=path, value=None, is_known=False, unit=parameter.unit)
-                continue
-            self.values[path] = dated.value
-            self.reads[path] = Read(
-                path=path, value=dated.value, unit=parameter.unit, in_force_from=dated.valid_from, cite=dated.cite
-            )
+            else:
+                self.values[path] = dated.value
+                self.reads[path] = dated.read
 
     # --- assumptions --------------------------------------------------------------------------------------------------
 
     def _assume(self) -> None:
         """Apply assumptions. All see the facts as given, so that their order does not matter."""
-        assumed: dict[str, JsonValue] = {}
-        units = {field.path: field.unit for field in self.pack.inputs}
-        for assumption in self.pack.assumptions:
+        pack = self.pack
+        assumed: dict[str, tuple[str, JsonValue]] = {}
+        applied = pack.assumption_conditions.answers(self.scope, self.causes)
+        for assumption, (holds, causes) in zip(pack.assumptions, applied, strict=True):
             path = assumption.path
-            if path is not None and (path not in self.absent or path in assumed):
-                self._note_assumption(assumption, Status.SKIPPED, None, f"{path} is given")
-                continue
-            holds, causes = assumption.when.answer(self.scope, self.causes)
-            if path is None or holds is not True or assumption.value is None:
-                status = Status.INDETERMINATE if causes else Status.COMPUTED
-                self._note_assumption(assumption, status, holds, "; ".join(causes) or None)
-                continue
-            value, causes = assumption.value.answer(self.scope, self.causes)
-            if causes:
-                self._note_assumption(assumption, Status.INDETERMINATE, None, "; ".join(causes))
-                self.causes[path] = causes
-                continue
-            self._note_assumption(assumption, Status.COMPUTED, True, f"stands for {path}: {_told(value)}")
-            assumed[path] = value
-            cite = f"assumption {assumption.id}: {', '.join(assumption.cite)}"
-            self.reads[path] = Read(path=path, value=value, unit=units.get(path), cite=cite)
-        for path, value in assumed.items():
-            self.values["i_" + path[2:]] = value
-            del self.causes[path]
+            if path is None:
+                if holds is not False:
+                    self._note_assumption(assumption, holds, "; ".join(causes) or None)
+            elif path in self.absent and path not in assumed:
+                if holds is not True or assumption.value is None:
+                    self._do_without(assumption, path, holds, causes)
+                    continue
+                value, unknown = assumption.value.answer(self.scope, self.causes)
+                if unknown:
+                    self._do_without(assumption, path, None, unknown)
+                    continue
+                assumed[path] = (assumption.id, value)
+                self._note_assumption(assumption, True, f"stands for {path}: {_told(value)}")
+        self._adopt(assumed)
 
-    def _note_assumption(self, assumption: Assumption, status: Status, value: JsonValue, because: str | None) -> None:
+    def _do_without(self, assumption: Assumption, path: str, holds: JsonValue, causes: tuple[str, ...]) -> None:
+        """Keep that an assumption gives an absent input no value."""
+        self._note_assumption(assumption, holds, "; ".join(causes) or None)
+        self.causes[path] = causes or self.causes[path]
+
+    def _adopt(self, assumed: Mapping[str, tuple[str, JsonValue]]) -> None:
+        """Let what was assumed stand for the inputs; every read of one says so."""
+        for field in self.pack.inputs:
+            if field.path in assumed:
+                name, value = assumed[field.path]
+                self.values[field.engine_name] = value
+                self.reads[field.path] = Read(path=field.path, value=value, unit=field.unit, cite=f"assumption {name}")
+                del self.causes[field.path]
+
+    def _note_assumption(self, assumption: Assumption, holds: JsonValue, because: str | None) -> None:
         self.trace.append(
             TraceEntry(
                 rule=assumption.id,
                 kind="assumption",
-                status=status,
+                status=Status.INDETERMINATE if holds is None else Status.COMPUTED,
                 expression=assumption.when.text,
-                value=value,
+                value=holds,
                 unit=None,
                 cite=assumption.cite,
-                reads=self._read(assumption.when) if status is not Status.SKIPPED else (),
+                reads=self._read(assumption.when),
                 because=because,
-                says=assumption.text if value is True else None,
+                says=assumption.text if holds is True else None,
             )
         )
 

@@ -54,7 +54,8 @@ def asking_name(path: str) -> str:
 class Expression:
     """A compiled expression: its text as the pack has it, its type, what it reads, and its conjuncts.
 
-    ``asks`` are paths that it only asks for with ``has()``; ``error`` is the engine's type of results that are none.
+    ``asks`` are paths that it only asks for with ``has()``. An expression that reads nothing was answered when it was
+    compiled: ``constant``. ``error`` is the engine's type of results that are none.
     """
 
     text: str
@@ -64,6 +65,7 @@ class Expression:
     asks: frozenset[str]
     joint: str | None
     parts: tuple[Expression, ...]
+    constant: Answer | None
     program: Any = field(repr=False, compare=False)
     error: Any = field(repr=False, compare=False)
 
@@ -74,18 +76,27 @@ class Expression:
             scope: What ``Language.scope`` gave.
             causes: Why paths have no value; the answer names those that mattered.
         """
+        if self.constant is not None:
+            return self.constant
         result = self.program.eval(scope)
+        value = result.plain_value()
+        if value is True or value is False:
+            return value, ()
         if result.type() == self.error:
-            return None, self._why(scope, causes, result.value())
-        return _checked(result.plain_value(), self.text)
+            return None, self._why(scope, causes, value)
+        return _checked(value, self.text)
+
+    def engine_names(self) -> frozenset[str]:
+        """Give the names that a scope must bind for this expression."""
+        asking = (asking_name(path) for path in self.reads if path.startswith("in."))
+        return frozenset((*map(engine_name, self.reads), *asking))
 
     def failed(self, scope: Any) -> str | None:
         """Name what made this expression false: the first conjunct that is false, or all of the alternatives."""
         if self.joint == "||":
             return "no alternative holds: " + self.text
         for part in self.parts:
-            result = part.program.eval(scope)
-            if result.type() != self.error and result.plain_value() is False:
+            if part.program.eval(scope).plain_value() is False:
                 return part.failed(scope) or f"this does not hold: {part.text}"
         return None
 
@@ -95,7 +106,7 @@ class Expression:
         for part in self.parts:
             result = part.program.eval(scope)
             if result.type() == self.error:
-                found.update(dict.fromkeys(part._why(scope, causes, result.value())))
+                found.update(dict.fromkeys(part._why(scope, causes, result.plain_value())))
         if not self.parts:
             for path in self.reads:
                 found.update(dict.fromkeys(causes.get(path, ())))
@@ -165,6 +176,7 @@ class Language:
         if actual is None or actual != (expected or actual):
             given = actual or program.return_type().name().lower()
             raise SyntaxFault("type", f"this gives {given}; {expected or 'one of ' + ', '.join(TYPES)} is called for")
+        constant = None if clause.reads else self._constant(program, clause.text)
         return Expression(
             text=clause.text,
             engine_text=clause.engine_text,
@@ -173,9 +185,20 @@ class Language:
             asks=clause.asks,
             joint=clause.joint,
             parts=tuple(self._build(part, "boolean") for part in clause.parts),
+            constant=constant,
             program=program,
             error=self._error,
         )
+
+    def _constant(self, program: Any, text: str) -> Answer:
+        """Answer an expression that reads nothing, once and for all."""
+        result = program.eval(self.scope({}))
+        if result.type() == self._error:
+            raise SyntaxFault("constant", f"this has no value, whatever the facts: {result.plain_value()}")
+        answer = _checked(result.plain_value(), text)
+        if answer[1]:
+            raise SyntaxFault("constant", f"this has no value, whatever the facts: {answer[1][0]}")
+        return answer
 
     def _compile(self, engine_text: str) -> Any:
         try:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bailiwick.model import JsonValue
+from bailiwick.model import JsonValue, Read
 from bailiwick.packs.dates import is_date
-from bailiwick.packs.expressions import Alternatives, Expression, Language, engine_name
+from bailiwick.packs.expressions import Alternatives, Expression, Language, asking_name, engine_name
 from bailiwick.schema import Contract
 
 INDETERMINATE = "indeterminate"
@@ -54,11 +54,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatedValue:
-    """What a parameter is from a date on, and by which text."""
+    """What a parameter is from a date on, and by which text. ``read`` is how a trace shows it."""
 
     valid_from: str
     value: JsonValue
     cite: str
+    read: Read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +72,18 @@ class Parameter:
     title: str
     values: tuple[DatedValue, ...]
 
+    @property
+    def path(self) -> str:
+        """The name that rules read it by."""
+        return "p." + self.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputField:
-    """One fact that rules may read: its path (``in.a.b``), the keys to it, its type and unit."""
+    """One fact that rules may read: its path (``in.a.b``), the keys to it, its type and unit.
+
+    ``unknown`` and ``missing`` are how a trace shows it, and the cause it gives, where it is absent.
+    """
 
     path: str
     keys: tuple[str, ...]
@@ -82,6 +91,8 @@ class InputField:
     unit: str | None
     engine_name: str
     asking_name: str
+    unknown: Read
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +109,11 @@ class Assumption:
     when: Expression
     path: str | None
     value: Expression | None
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression of it."""
+        return (self.when,) if self.value is None else (self.when, self.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +133,9 @@ class Measure:
         return "m." + self.id
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """Everything that it reads."""
-        return self.expression.reads
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression of it."""
+        return (self.expression,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +166,17 @@ class Table:
         return "m." + self.id
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """Everything that its rows read."""
-        return tuple(dict.fromkeys(path for row in self.rows for path in (*row.when.reads, *row.value.reads)))
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression of it."""
+        return tuple(expression for row in self.rows for expression in (row.when, row.value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """Measures and tables that read only what earlier levels gave, and the engine's names of what they read."""
+
+    rules: tuple[Measure | Table, ...]
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +201,11 @@ class ImpactRow:
     cite: tuple[str, ...]
     duties: tuple[Duty, ...]
 
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression of it."""
+        return (self.when, *(duty.within for duty in self.duties))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectRule:
@@ -190,6 +219,11 @@ class EffectRule:
     parameters: Mapping[str, Expression]
     cite: tuple[str, ...]
     says: str | None
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression of it."""
+        return tuple(each for each in (self.when, self.key, *self.parameters.values()) if each is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +259,8 @@ class Pack:
 
     ``digest`` identifies it: SHA-256 over the canonical JSON of {path: digest} of all its files. ``levels`` are the
     measures and tables in an order in which each reads only earlier levels, ``measures`` their names as the files have
-    them, ``inputs`` the facts that some rule reads.
+    them, ``inputs`` the facts that some rule reads; ``assumption_names`` and ``impact_names`` are the engine's names of
+    what assumptions, and impacts with effects, read.
     """
 
     name: str
@@ -242,10 +277,13 @@ class Pack:
     parameters: tuple[Parameter, ...]
     inputs: tuple[InputField, ...]
     assumptions: tuple[Assumption, ...]
-    levels: tuple[tuple[Measure | Table, ...], ...]
+    levels: tuple[Level, ...]
     measures: tuple[str, ...]
     rows: tuple[ImpactRow, ...]
     conditions: Alternatives
+    assumption_conditions: Alternatives = field(repr=False)
+    assumption_names: frozenset[str] = field(repr=False)
+    impact_names: frozenset[str] = field(repr=False)
     effects: tuple[EffectRule, ...]
     cases: tuple[Case, ...] = field(repr=False)
     legal_date_path: str | None
@@ -301,5 +339,7 @@ def input_field(path: str, kind: str, unit: str | None) -> InputField:
         type=kind,
         unit=unit,
         engine_name=engine_name(path),
-        asking_name="k_" + path[2:],
+        asking_name=asking_name(path),
+        unknown=Read(path=path, value=None, is_known=False, unit=unit),
+        missing=(f"missing: {path}",),
     )
