@@ -31,6 +31,7 @@ TAIL_BYTES_MAX = 16 << 20
 """Longest unfinished line that is looked at, in bytes; more than any group of records can leave behind."""
 
 _READ_BYTES = 8 << 20
+_LINE_BYTES = 1 << 16
 _SEALED_KEPT = 4
 _SEGMENT_NAME = re.compile(r"([0-9]{12})\.jsonl\Z")
 
@@ -113,6 +114,8 @@ class FileLedgerStore:
         """Give records ``start`` to ``stop``, the latter not included."""
         active = self._active
         assert 0 <= start <= stop <= active.stop, (start, stop, active.stop)
+        if stop == start + 1 and start in self._firsts and start != active.first:
+            return [self._read_first(start)]
         records: list[bytes] = []
         while start < stop:
             segment = active if start >= active.first else self._sealed_segment(start)
@@ -283,6 +286,18 @@ class FileLedgerStore:
             while len(self._sealed) > _SEALED_KEPT:
                 self._sealed.popitem(last=False)
         return segment
+
+    def _read_first(self, first: int) -> bytes:
+        """Give the first record of a full segment without looking for the others: opening asks for record 0."""
+        path = self._path(first)
+        try:
+            line, newline, _ = self._disk.read(path, 0, _LINE_BYTES).partition(b"\n")
+        except OSError as error:
+            raise _unreadable("read", path, error) from error
+        if not newline:
+            message = f"the first record of {path.name} does not end"
+            raise LedgerBroken(Verdict.CORRUPT, message, hint="restore that file from a copy", index=first)
+        return line
 
     def _read_lines(self, segment: _Segment, start: int, stop: int) -> list[bytes]:
         begin, end = segment.offset(start), segment.offset(stop)

@@ -1,7 +1,7 @@
 """The head: where to start reading when a ledger is opened. It can be lost at any time; the records are the truth.
 
 Two slots of 4 KiB are written in turn, so that a torn write leaves the older one. A slot holds its own SHA-256, the
-newest checkpoint, and the complete subtrees at its size; it is believed only where their root is the one that was signed.
+newest checkpoint, and the complete subtrees at its size; they are believed only where they lead to the signed root.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ have left, with nothing above it that the ledger is known to have stood for. Eve
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 
 from bailiwick.errors import LedgerBroken, NotTrusted, Verdict
@@ -15,7 +16,7 @@ from bailiwick.ledger.chain import Fault
 from bailiwick.ledger.columns import Columns
 from bailiwick.ledger.head import Head
 from bailiwick.ledger.note import open_checkpoint
-from bailiwick.ledger.record import BROKEN_HINT, CHECKPOINT, StoredRecord, decode
+from bailiwick.ledger.record import BROKEN_HINT, CHECKPOINT, decode
 from bailiwick.ledger.tip import Tip
 from bailiwick.ledger.tree import Frontier
 from bailiwick.model import Quarantined
@@ -24,6 +25,9 @@ from bailiwick.ports import LedgerStore
 GROUP_BYTES_MAX = 4 << 20
 """Largest group of records that is written at once, in bytes; no interrupted write leaves more behind."""
 RECORDS_PER_READ = 4_096
+
+# What a record ends with, also where its newline or the record after it is damaged; within a detail, more JSON follows.
+_TIME_OF_RECORD = re.compile(rb'"timestamp":"([0-9T:.Z-]{30})"\}(?![,}\]])').findall
 
 
 def start_from(head: Head, store: LedgerStore) -> Tip:
@@ -113,23 +117,18 @@ def _check_torn(store: LedgerStore, index: int, count: int, fault: Fault, verifi
         raise _broken(fault)
     if store.size_from(index) > GROUP_BYTES_MAX:
         raise _broken(_unfinished(index, store.size_from(index)))
-    readable = [stored for raw in store.read(index + 1, count) if (stored := _try_decode(raw)) is not None]
-    if len({stored.timestamp for stored in readable}) > 1 or any(_is_signed(stored, verifier) for stored in readable):
+    records = store.read(index, count)
+    times = set(_TIME_OF_RECORD(b"\n".join([*records, store.tail()])))
+    if len(times) > 1 or any(_is_checkpoint(raw, verifier) for raw in records):
         message = f"{fault.message}; records after it were acknowledged later"
         raise _broken(replace(fault, message=message))
 
 
-def _try_decode(raw: bytes) -> StoredRecord | None:
+def _is_checkpoint(raw: bytes, verifier: Verifier) -> bool:
     try:
-        return decode(raw)
-    except ValueError:
-        return None
-
-
-def _is_signed(stored: StoredRecord, verifier: Verifier) -> bool:
-    if stored.event_type != CHECKPOINT:
-        return False
-    try:
+        stored = decode(raw)
+        if stored.event_type != CHECKPOINT:
+            return False
         open_checkpoint(str(stored.detail.get("note")).encode(), verifier)
     except (ValueError, NotTrusted):
         return False

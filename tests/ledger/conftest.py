@@ -1,0 +1,108 @@
+"""A ledger's place: one disk that several ledgers open, as processes open one home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bailiwick.adapters.ledgerstore_files import FileLedgerStore
+from bailiwick.keys import Signer, new_secret
+from bailiwick.ledger import Ledger
+from bailiwick.model import Actor, Draft
+from bailiwick.testing import MemoryClock, MemoryDisk
+
+ORIGIN = "bailiwick/0123456789abcdef"
+
+
+class Place:
+    """Where a ledger is kept, and everything to open it with; each ``store`` is one process's view."""
+
+    folder = Path("/ledger")
+    origin = ORIGIN
+    tenant = "local"
+    actor = Actor(id="operator-1", role="operator")
+    signer = Signer(ORIGIN, new_secret(bytes(range(32))))
+    other_signer = Signer(ORIGIN, new_secret(bytes(range(1, 33))))
+
+    def __init__(self, disk=None, **limits):
+        self.disk = MemoryDisk() if disk is None else disk
+        self.clock = MemoryClock(step_ns=1_000)
+        self.limits = limits
+
+    def store(self, disk=None):
+        """Give another view of what is stored."""
+        return FileLedgerStore(self.folder, self.disk if disk is None else disk, **self.limits)
+
+    def create(self, store=None, *, signer=None):
+        """Start the ledger; no checkpoint is signed by itself."""
+        return Ledger.create(
+            self.tenant,
+            store or self.store(),
+            signer or self.signer,
+            clock=self.clock,
+            origin=self.origin,
+            node_id="node-1",
+            actor=self.actor,
+            checkpoint_ms=None,
+        )
+
+    def open(self, store=None, *, signer=None):
+        """Open the ledger again, as another process would."""
+        return Ledger.open(
+            self.tenant,
+            store or self.store(),
+            signer or self.signer,
+            clock=self.clock,
+            node_id="node-1",
+            checkpoint_ms=None,
+        )
+
+    def draft(self, number=0, **detail):
+        """Give something to record."""
+        return Draft(
+            event_type="decision.sealed",
+            resource="pack/us-osha-1904",
+            detail={"number": number, **detail},
+            actor=self.actor,
+        )
+
+    def drafts(self, count, start=0):
+        """Give several things to record."""
+        return [self.draft(number) for number in range(start, start + count)]
+
+    def segment(self, first=0):
+        """Give the path of a segment."""
+        return self.folder / "seg" / f"{first:012d}.jsonl"
+
+    def bytes_of(self, path):
+        """Give what a file holds."""
+        return self.disk.read(path)
+
+    def overwrite(self, path, data):
+        """Put other bytes in a file."""
+        self.disk.truncate(path, 0)
+        self.disk.write(path, 0, data)
+
+    def abandon(self, ledger):
+        """Leave a ledger as a killed process does: nothing is signed, nothing is closed."""
+        ledger._committer.close()
+
+
+@pytest.fixture
+def place():
+    """An empty place in memory."""
+    return Place()
+
+
+@pytest.fixture
+def make_place():
+    """Make places with other disks or limits."""
+    return Place
+
+
+@pytest.fixture
+def ledger(place):
+    """An open ledger in memory with its first record."""
+    with place.create() as ledger:
+        yield ledger
