@@ -33,16 +33,16 @@ def test_the_doctor_says_where_each_setting_comes_from(decided, monkeypatch):
     assert all(check["detail"] for check in ran.json["checks"])
 
 
-def test_the_doctor_finds_a_broken_ledger(decided, folder):
-    """If it failed, a node would look well while its ledger is altered."""
+def test_the_doctor_finds_a_ledger_that_was_cut(decided, folder):
+    """If it failed, a node would look well while half its ledger is gone."""
     segment = max((folder / ".bailiwick/tenants/local/ledger").rglob("*.jsonl"), key=lambda path: path.stat().st_size)
-    raw = bytearray(segment.read_bytes())
-    raw[100] ^= 1
-    segment.chmod(0o600)
-    segment.write_bytes(raw)
+    with segment.open("r+b") as file:
+        file.truncate(segment.stat().st_size // 2)
     ran = decided("doctor")
     assert ran.code != 0
     assert "try:" in ran.out + ran.err
+    broken = decided("ledger", "verify", "--json")
+    assert (broken.code, broken.json["verdict"]) == (11, "truncated")
 
 
 def test_packs_are_listed_shown_and_pass_their_cases(cli):

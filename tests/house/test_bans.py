@@ -19,7 +19,7 @@ MAY_READ_ENVIRONMENT = "src/bailiwick/cli/options.py"
 
 VAGUE = {"manager", "helper", "helpers", "util", "utils", "common", "base", "misc", "core", "process", "handle"}
 REGISTRIES = ["pypi" + ".org", "python" + "hosted.org", "registry.npm" + "js.org", "proxy.golang" + ".org"]
-MACHINE_PATH = re.compile(r"(?<![\w./])/(?:home|root|work|Users|opt/pypi)/\w")
+MACHINE_PATH = re.compile(r"(?<![\w./])/(?:home/\w+|root|work|Users|opt/pypi)/\w")
 ELSEWHERE = re.compile(
     r"\b(?:sub-?agents?|helper agent|this session|the brief|as an ai|chat ?gpt|claude|issue #?\d+)\b", re.I
 )

@@ -41,16 +41,16 @@ COMMANDS = (
         decide.decide,
         ("decide us-osha-1904 injuries.csv --legal-date 2024-01-01", "decide us-osha-1904 facts.json --json"),
     ),
-    Command("explain", explain.explain, ("explain 2", "explain 2 --json")),
-    Command("replay", replay.replay, ("replay 2", "replay --all --json")),
+    Command("explain", explain.explain, ("explain 3", "explain 3 --json")),
+    Command("replay", replay.replay, ("replay 3", "replay --all --json")),
     Command("verify", verify.verify, ("verify bundle", "verify bundle --key VKEY --json")),
     Command(
         "validate", validate.validate, ("validate schema.json facts.json", "validate schema.json facts.json --json")
     ),
     Command("doctor", home.doctor, ("doctor", "doctor --json")),
     Command("ledger tail", ledger.tail, ("ledger tail", "ledger tail --count 3 --json")),
-    Command("ledger show", ledger.show, ("ledger show 2", "ledger show 2 --json")),
-    Command("ledger prove", ledger.prove, ("ledger prove 2", "ledger prove 2 --out record-2.proof")),
+    Command("ledger show", ledger.show, ("ledger show 3", "ledger show 3 --json")),
+    Command("ledger prove", ledger.prove, ("ledger prove 3", "ledger prove 3 --out record-3.proof")),
     Command("ledger verify", ledger.verify, ("ledger verify", "ledger verify --json")),
     Command("ledger checkpoint", ledger.checkpoint, ("ledger checkpoint", "ledger checkpoint --json")),
     Command(

@@ -11,7 +11,7 @@ from cyclopts import Parameter, validators
 from bailiwick.cli import screen
 from bailiwick.cli.options import RecordIndex, TenantOptions, open_node
 from bailiwick.cli.verify import report_text
-from bailiwick.errors import Unavailable, UsageRefused, Verdict
+from bailiwick.errors import LedgerBroken, Unavailable, UsageRefused, Verdict
 
 if TYPE_CHECKING:
     from bailiwick.model import Record
@@ -73,10 +73,13 @@ def verify(*, options: TenantOptions = TenantOptions()) -> int:
 
     Exits 0 for ok, else with the verdict, as `bailiwick verify` does.
     """
-    with open_node(options) as (node, tenant):
-        ledger = node.ledger(tenant)
-        with screen.progress("verifying", ledger.size()) as advance:
-            answer = ledger.verify(progress=advance).to_json()
+    try:
+        with open_node(options) as (node, tenant):
+            ledger = node.ledger(tenant)
+            with screen.progress("verifying", ledger.size()) as advance:
+                answer = ledger.verify(progress=advance).to_json()
+    except LedgerBroken as error:
+        answer = _unopened(error)
     screen.give(answer, report_text(answer), as_json=options.json)
     return Verdict(answer["verdict"]).exit_code
 
@@ -132,6 +135,12 @@ def write_text(path: Path, text: str) -> None:
         raise UsageRefused(f"{path} is there already", hint="give a path that is free") from error
     except OSError as error:
         raise Unavailable(f"{path} cannot be written: {error.strerror}", hint="give another path") from error
+
+
+def _unopened(error: LedgerBroken) -> dict[str, Any]:
+    """Give the verdict on a ledger that is too broken to be opened, in the form of any other verdict."""
+    unknown = dict.fromkeys(("records", "root", "key", "anchor"))
+    return {"verdict": error.verdict.value, **unknown, "record": error.index, "problems": [error.message]}
 
 
 def _record(record: Record) -> dict[str, Any]:
