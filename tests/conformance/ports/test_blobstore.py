@@ -355,7 +355,7 @@ from bailiwick.canonical import digest
 from bailiwick.errors import Unavailable
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = SqliteBlobStore(Path(sys.argv[1]))
-store.put_many("local", [b"before"])
+assert store.get("local", *store.put_many("local", [b"before"])) == b"before"  # a reader keeps the log in use
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
 try:
@@ -367,8 +367,9 @@ else:
 assert not store.has("local", digest(b"x" * 300_000))
 assert store.get("local", digest(b"before")) == b"before"
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-store.put_many("local", [b"x" * 300_000, b"after"])
-assert (Path(sys.argv[1]) / "local" / "blobs.db").stat().st_size > 12_000, "the log was not settled"
+store.put_many("local", [b"after"])
+assert (Path(sys.argv[1]) / "local" / "blobs.db-wal").stat().st_size < 50_000, "the log was not settled first"
+store.put_many("local", [b"x" * 300_000])
 store.close()
 again = SqliteBlobStore(Path(sys.argv[1]))
 assert again.get("local", digest(b"x" * 300_000)) == b"x" * 300_000
