@@ -11,7 +11,9 @@ from bailiwick.schema import VIOLATIONS_MAX, DocumentLimits, Schemas, validate_n
 SCHEMAS = Schemas()
 DRAFT_4 = b"""{"$schema": "http://json-schema.org/draft-04/schema#", "id": "http://example.org/quantity",
   "type": "object", "required": ["quantity"], "additionalProperties": false,
-  "properties": {"quantity": {"type": "number", "minimum": 0, "exclusiveMinimum": true}, "at": {"format": "date-time"}}}"""
+  "properties": {
+    "quantity": {"type": "number", "minimum": 0, "exclusiveMinimum": true}, "at": {"format": "date-time"}
+  }}"""
 
 
 def test_a_valid_document_is_reported_with_dialect_and_digests():
