@@ -40,7 +40,7 @@ class Settings:
         Raises:
             UsageRefused: ``node.toml`` is not TOML, too large, or holds a value that cannot be.
         """
-        place, home_origin = _first(home and str(home), environ.get("BAILIWICK_HOME"), None, str(HOME_DEFAULT))
+        place, home_origin = _first(str(home) if home else None, environ.get("BAILIWICK_HOME"), None, str(HOME_DEFAULT))
         root = Path(place).expanduser().absolute()
         stored = _stored(root / NODE_FILE).get("tenant")
         whose, tenant_origin = _first(tenant, environ.get("BAILIWICK_TENANT"), stored, TENANT_DEFAULT)
