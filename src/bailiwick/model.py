@@ -115,9 +115,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """Bytes that were moved out of a ledger, kept under ``name`` in its quarantine. ``digest``: ``sha256:`` and hex."""
+    """Bytes from record ``index`` on that were moved out of a ledger, kept as ``name`` in its quarantine."""
 
     name: str
+    index: int
     size: int
     digest: str
 

@@ -327,7 +327,7 @@ class FileLedgerStore:
         self._disk.sync(path)
         self._disk.sync_folder(path.parent)
         self._disk.release(path)
-        return Quarantined(name=path.name, size=len(data), digest=f"sha256:{digest}")
+        return Quarantined(name=path.name, index=start, size=len(data), digest=f"sha256:{digest}")
 
     def _undo(self, segment: _Segment, error: OSError) -> None:
         """Take an unacknowledged group off again, so that nobody builds on bytes that may never reach the disk."""
@@ -342,19 +342,23 @@ class FileLedgerStore:
 class _Segment:
     """What is known of one segment's file: where each whole line ends, and the unfinished one."""
 
-    __slots__ = ("end", "ends", "first", "path", "tail")
+    __slots__ = ("ends", "first", "path", "tail")
 
     def __init__(self, first: int, path: Path) -> None:
         self.first = first
         self.path = path
         self.ends = array("Q")
-        self.end = 0
         self.tail = b""
 
     @property
     def stop(self) -> int:
         """The index after the last whole record."""
         return self.first + len(self.ends)
+
+    @property
+    def end(self) -> int:
+        """Where the last whole line ends, in bytes from the start of the file."""
+        return self.ends[-1] if self.ends else 0
 
     def offset(self, index: int) -> int:
         """Where a record begins, in bytes from the start of the file."""
@@ -364,7 +368,6 @@ class _Segment:
         """Take in lines by their sizes, newline included."""
         ends = list(accumulate(sizes, initial=self.end))
         self.ends.extend(ends[1:])
-        self.end = ends[-1]
 
     def take(self, data: bytes) -> None:
         """Take in bytes that follow the last whole line; what is unfinished stays as the tail."""
@@ -374,7 +377,6 @@ class _Segment:
     def shrink(self, stop: int) -> None:
         """Forget the lines from an index on."""
         del self.ends[stop - self.first :]
-        self.end = self.ends[-1] if self.ends else 0
         self.tail = b""
 
 

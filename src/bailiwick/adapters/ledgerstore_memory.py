@@ -65,7 +65,7 @@ class MemoryLedgerStore:
         name = f"{start:012d}-{digest[:16]}"
         self.quarantine[name] = cut
         del self._records[start:]
-        return Quarantined(name=name, size=len(cut), digest=f"sha256:{digest}")
+        return Quarantined(name=name, index=start, size=len(cut), digest=f"sha256:{digest}")
 
     def read_side(self, name: str, offset: int, size: int) -> bytes:
         """Read from a side file; fewer bytes, or none, where it is short or missing."""

@@ -25,21 +25,22 @@ class Columns:
     A write that fails leaves a hole, which costs a rebuilding at the next proof; ``failure`` then says why.
     """
 
-    def __init__(self, store: LedgerStore, size: int) -> None:
-        """Continue columns that hold a tree of ``size`` leaves."""
+    def __init__(self, store: LedgerStore) -> None:
         self._store = store
         self._tiles: OrderedDict[tuple[int, int, int], list[list[bytes]]] = OrderedDict()
-        self._pending: dict[int, bytearray] = {}
-        self._written: dict[int, int] = {}
-        self._size = size
+        self._pending: dict[int, tuple[int, bytearray]] = {}
         self.failure: Unavailable | None = None
 
-    def extend(self, grown: dict[int, list[bytes]]) -> None:
-        """Take in what ``Frontier.extend`` gave."""
+    def extend(self, size: int, grown: dict[int, list[bytes]]) -> None:
+        """Take in what ``Frontier.extend`` gave for a tree that had ``size`` leaves before."""
         for level, hashes in grown.items():
-            self._pending.setdefault(level, bytearray()).extend(b"".join(hashes))
-            if len(self._pending[level]) >= PENDING_BYTES_MAX:
+            first = size >> TILE_HEIGHT * level
+            start, pending = self._pending.get(level, (first, bytearray()))
+            if start + len(pending) // HASH_BYTES != first or len(pending) >= PENDING_BYTES_MAX:
                 self._flush_level(level)
+                start, pending = first, bytearray()
+            pending += b"".join(hashes)
+            self._pending[level] = (start, pending)
 
     def flush(self) -> None:
         """Write what waits in memory."""
@@ -60,13 +61,11 @@ class Columns:
         self._tiles.clear()
 
     def _flush_level(self, level: int) -> None:
-        written = self._written.get(level, self._size >> TILE_HEIGHT * level)
-        hashes = self._pending.pop(level)
+        start, hashes = self._pending.pop(level)
         try:
-            self._store.write_side(f"tree/{level}", written * HASH_BYTES, bytes(hashes))
+            self._store.write_side(f"tree/{level}", start * HASH_BYTES, bytes(hashes))
         except Unavailable as error:
             self.failure = error
-        self._written[level] = written + len(hashes) // HASH_BYTES
 
     def _rows(self, level: int, tile: int, width: int) -> list[list[bytes]]:
         """Give a tile's hashes and the complete nodes above them, a row a height."""

@@ -108,9 +108,18 @@ class Committer:
             try:
                 self._commit(group)
             except BaseException:
-                with self._gate:
-                    self._hand_over()
-                raise
+                # Those who wait have been told. The background goes on; a caller is interrupted, and others go on.
+                if own is not None:
+                    self._give_up_lead()
+                    raise
+
+    def _give_up_lead(self) -> None:
+        with self._gate:
+            if self._waiting:
+                self._hand_over()
+            else:
+                self._is_led = False
+                self._gate.notify_all()
 
     def _take_group(self) -> list[tuple[_Ticket, Sequence[Admitted]]]:
         """Take as much as one group may hold, from the oldest on; a large ticket may take several groups."""
@@ -138,9 +147,9 @@ class Committer:
             for ticket, _ in group:
                 ticket.fail(error)
             return
-        except BaseException:
+        except BaseException as error:
             for ticket, _ in group:
-                ticket.fail(_interrupted())
+                ticket.fail(_interrupted(error))
             raise
         self.groups += 1
         position = 0
@@ -224,8 +233,10 @@ class _Ticket:
             self.event.set()
 
 
-def _interrupted() -> LedgerPoisoned:
-    return LedgerPoisoned(
-        "the thread that was committing was interrupted; whether the newest records are kept is unknown",
+def _interrupted(error: BaseException) -> LedgerPoisoned:
+    interrupted = LedgerPoisoned(
+        f"committing was interrupted by {error!r}; whether the newest records are kept is unknown",
         hint="look for them with `bailiwick ledger tail`, and record them again where they are missing",
     )
+    interrupted.__cause__ = error
+    return interrupted

@@ -55,18 +55,18 @@ def start_from(head: Head, store: LedgerStore) -> Tip:
 
 def catch_up(
     store: LedgerStore, tip: Tip, columns: Columns, verifier: Verifier, *, known: int
-) -> tuple[Quarantined, int] | None:
-    """Move the tip over everything that is stored, and an interrupted write out of the way. Hold ``exclusive``.
+) -> tuple[Tip, Quarantined | None]:
+    """Find the end of everything that is stored, and move an interrupted write out of the way. Hold ``exclusive``.
 
     Args:
         store: Where the records are.
-        tip: The end as it is known; moves.
+        tip: The end as it is known; stays as it is.
         columns: Take in the leaves.
         verifier: Checks checkpoint records.
         known: Records that there must be, because a checkpoint said so.
 
     Returns:
-        What was moved out of the way and the index that it began at, or None.
+        The end as it is now, and what was moved out of the way there, or None.
 
     Raises:
         LedgerBroken: truncated, altered, forked or corrupt; nothing was touched.
@@ -75,21 +75,23 @@ def catch_up(
     count = store.count()
     check_count(count, max(tip.size, known))
     if count == tip.size and not store.tail():
-        return None
+        return tip, None
+    tip = tip.copy()
     # Whoever wrote this may have died before its flush: nothing is built on it that could vanish from under it.
     store.sync()
     while tip.size < count:
-        grown, fault = tip.follow(store.read(tip.size, min(count, tip.size + RECORDS_PER_READ)), verifier)
-        columns.extend(grown)
+        size = tip.size
+        grown, fault = tip.follow(store.read(size, min(count, size + RECORDS_PER_READ)), verifier)
+        columns.extend(size, grown)
         if fault is not None:
             _check_torn(store, tip.size, count, fault, verifier)
             check_count(tip.size, known)
-            return store.cut(tip.size), tip.size
+            return tip, store.cut(tip.size)
     if not store.tail():
-        return None
+        return tip, None
     if len(store.tail()) > GROUP_BYTES_MAX:
         raise _broken(_unfinished(count, len(store.tail())))
-    return store.cut(count), count
+    return tip, store.cut(count)
 
 
 def check_count(count: int, known: int) -> None:

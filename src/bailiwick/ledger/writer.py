@@ -53,7 +53,7 @@ class Writer:
         self._node_id = node_id
         self._tip = tip
         self._known = known
-        self._columns = Columns(store, tip.size)
+        self._columns = Columns(store)
         self._columns_size = tip.size
         self._checkpoint_ns = None if checkpoint_ms is None else checkpoint_ms * _NANOSECONDS_PER_MS
         self._signed_at_ns = clock.now_ns()
@@ -93,7 +93,7 @@ class Writer:
             moved = self._store.cut(0) if self._store.tail() else None
             self._append([genesis], self._stamp())
             if moved is not None:
-                self._append([self._recovered(moved, 0)], self._stamp())
+                self._append([self._recovered(moved)], self._stamp())
 
     def refresh(self) -> None:
         """Take in what others appended.
@@ -171,15 +171,15 @@ class Writer:
 
     def _catch_up(self) -> None:
         verifier = self._signer.verifier
-        moved = catch_up(self._store, self._tip, self._columns, verifier, known=self._known)
+        self._tip, moved = catch_up(self._store, self._tip, self._columns, verifier, known=self._known)
         if moved is not None:
-            self._append([self._recovered(*moved)], self._stamp())
+            self._append([self._recovered(moved)], self._stamp())
 
-    def _recovered(self, moved: Quarantined, index: int) -> Admitted:
+    def _recovered(self, moved: Quarantined) -> Admitted:
         detail: dict[str, JsonValue] = {
             "dropped_bytes": moved.size,
             "dropped_digest": moved.digest,
-            "from_entry": index,
+            "from_entry": moved.index,
             "quarantine": moved.name,
         }
         return self._own(RECOVERED, detail)
@@ -218,7 +218,7 @@ class Writer:
             index += 1
         self._store.append(start, records)
         tip.last_hash, tip.timestamp, tip.is_covered = prev_hash, timestamp.decode(), False
-        self._columns.extend(tip.frontier.extend(leaves))
+        self._columns.extend(start, tip.frontier.extend(leaves))
         self._tip = tip
         return [Receipt(index=start + position, leaf=leaf.hex()) for position, leaf in enumerate(leaves)]
 
@@ -266,11 +266,11 @@ class Writer:
 
     def _rebuild_columns(self, size: int) -> None:
         """Write the columns anew from the records. Cost: about 3 µs a record."""
-        columns = Columns(self._store, 0)
+        columns = Columns(self._store)
         frontier = Frontier()
         for start in range(0, size, RECORDS_PER_READ):
             records = self._store.read(start, min(size, start + RECORDS_PER_READ))
-            columns.extend(frontier.extend([hashlib.sha256(b"\x00" + raw).digest() for raw in records]))
+            columns.extend(start, frontier.extend([hashlib.sha256(b"\x00" + raw).digest() for raw in records]))
         columns.flush()
         if columns.failure is not None:
             raise columns.failure
