@@ -8,6 +8,7 @@ time, or, where they look around, within a counted number of steps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,10 +17,15 @@ from bailiwick.errors import InputRefused, SchemaViolated, Violation
 from bailiwick.schema.dialects import DEFAULT_DIALECT, DIALECT_URIS, Dialect
 from bailiwick.schema.expansion import check_expansion
 from bailiwick.schema.findings import MASK, MESSAGE_CHARACTERS_MAX, violations_of
+from bailiwick.schema.limits import is_within
 from bailiwick.schema.text import printable, quoted, value_text
 
 if TYPE_CHECKING:
     import jsonschema_rs
+
+VALUE_DEPTH_MAX = 250
+"""Deepest nesting of a value or a schema, in levels: native code recurses into both, and ends the process where its
+stack ends."""
 
 VIOLATIONS_MAX = 100
 """Most violations that are reported of one document; one entry more says how many there are besides."""
@@ -87,10 +93,11 @@ class Contract:
         try:
             if self._validator.is_valid(value):
                 return [], 0
-            errors = self._first(value) if size > VALUES_LISTED_MAX else list(self._validator.iter_errors(value))
+            if size > VALUES_LISTED_MAX:
+                return [_alone(each) for each in violations_of(self._first(value), value, 1)[0]], 0
+            return violations_of(list(self._validator.iter_errors(value)), value, VIOLATIONS_MAX)
         except ValueError as error:
             raise _refused_value(str(error)) from error
-        return violations_of(errors, value, VIOLATIONS_MAX)
 
     def check(self, value: Any, *, subject: str = "the document") -> None:
         """Refuse a value that breaks the contract.
@@ -116,6 +123,11 @@ class Contract:
         except jsonschema_rs.ValidationError as error:
             return [error]
         return []
+
+
+def _alone(violation: Violation) -> Violation:
+    """Say of a violation that nobody looked for others."""
+    return replace(violation, message=f"{violation.message}; a document this large is judged up to here")
 
 
 # --- compiling ------------------------------------------------------------------------------------------------------
@@ -213,23 +225,30 @@ def _refused_schema(
 def _weigh(value: Any, noun: str) -> int:
     """Bound how many values there are, and refuse what is no JSON before native code recurses into it.
 
-    One pass in C: it meets Python's own recursion limit, which native validation does not.
+    One pass in C, which meets Python's own recursion limit as native validation does not.
     """
     try:
         encoded = _encode(value)
     except RecursionError as error:
-        raise InputRefused(
-            f"the {noun} is nested too deeply to be judged",
-            hint=f"flatten the {noun}",
-            code="schema-too-deep" if noun == "schema" else "json-too-deep",
-        ) from error
+        raise _refused_depth(noun) from error
     except UnicodeEncodeError as error:
         raise InputRefused(
             f"the {noun} holds half a character", hint="send well-formed Unicode", code="json-surrogate"
         ) from error
     except (TypeError, OverflowError, ValueError) as error:
         raise _refused_value(str(error)) from error
-    return encoded.count(b",") + encoded.count(b"[") + encoded.count(b"{") + 1
+    containers = encoded.count(b"[") + encoded.count(b"{")
+    if containers > VALUE_DEPTH_MAX and not is_within(value, VALUE_DEPTH_MAX):
+        raise _refused_depth(noun)
+    return encoded.count(b",") + containers + 1
+
+
+def _refused_depth(noun: str) -> InputRefused:
+    return InputRefused(
+        f"the {noun} is nested deeper than {VALUE_DEPTH_MAX} levels",
+        hint=f"flatten the {noun}",
+        code="schema-too-deep" if noun == "schema" else "json-too-deep",
+    )
 
 
 def _refused_value(reason: str) -> InputRefused:

@@ -18,7 +18,7 @@ import msgspec
 
 from bailiwick.errors import DocumentRefused
 from bailiwick.model import INTEGER_MAX
-from bailiwick.schema.limits import LIMITS, DocumentLimits
+from bailiwick.schema.limits import LIMITS, DocumentLimits, is_within
 from bailiwick.schema.scanner import scan
 
 INTEGER_CHARACTERS_MAX = 17
@@ -74,22 +74,7 @@ def _is_doubtful(raw: bytes, value: Any, limits: DocumentLimits) -> bool:
         except (UnicodeEncodeError, RecursionError):
             return True
     brackets = raw.count(b"[") + raw.count(b"{")
-    return brackets > limits.depth_max and not _is_within(value, limits.depth_max)
-
-
-def _is_within(value: Any, depth_max: int) -> bool:
-    """Say whether containers are nested at most ``depth_max`` deep, level by level."""
-    level = [value] if type(value) in (dict, list) else []
-    for _ in range(depth_max):
-        level = [
-            item
-            for container in level
-            for item in (container.values() if type(container) is dict else container)
-            if type(item) is dict or type(item) is list
-        ]
-        if not level:
-            return True
-    return not level
+    return brackets > limits.depth_max and not is_within(value, limits.depth_max)
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 DOCUMENT_BYTES_MAX = 16 << 20
 """Longest document that is read, in bytes."""
@@ -37,3 +38,18 @@ class DocumentLimits:
 
 LIMITS = DocumentLimits()
 """The limits where nobody states others."""
+
+
+def is_within(value: Any, depth_max: int) -> bool:
+    """Say whether containers are nested at most ``depth_max`` deep, level by level."""
+    level = [value] if type(value) in (dict, list) else []
+    for _ in range(depth_max):
+        level = [
+            item
+            for container in level
+            for item in (container.values() if type(container) is dict else container)
+            if type(item) is dict or type(item) is list
+        ]
+        if not level:
+            return True
+    return not level

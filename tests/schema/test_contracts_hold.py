@@ -1,0 +1,109 @@
+"""What a node really writes keeps the published contracts: records, blobs, messages, switch, settings, answers."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bailiwick.errors import BailiwickError
+from bailiwick.node import Node, Settings
+from bailiwick.schema import Schemas, parse_document
+
+SCHEMAS = Schemas()
+TENANT = "local"
+SAMPLE = Path(__file__).parents[2] / "src/bailiwick/builtin/samples/osha-injuries.csv"
+ROWS = 8
+DETAILS = {
+    "ledger.genesis": "genesis",
+    "ledger.checkpoint": "checkpoint",
+    "ledger.recovered": "recovered",
+    "clock.regression": "clock-regression",
+    "pack.installed": "pack-installed",
+    "decision.sealed": "decision-sealed",
+    "effect.result": "effect-result",
+    "panic.set": "panic-set",
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a home in which some rows were decided, one was refused, effects ran, and the switch was thrown."""
+    home = tmp_path_factory.mktemp("home") / "node"
+    Node.init(home, TENANT)
+    lines = SAMPLE.read_bytes().splitlines(keepends=True)[: ROWS + 1]
+    rows = home.parent / "rows.csv"
+    rows.write_bytes(b"".join(lines) + lines[-1].replace(b",", b",x,", 1))
+    with Node.open(Settings.resolve(home=home, environ={})) as node:
+        with rows.open("rb") as stream:
+            inputs = node.read_inputs(stream, "csv")
+            answers = [each.to_json() for each in node.decide(TENANT, "us-osha-1904", inputs, legal_date="2020-09-25")]
+        (home.parent / "answers.json").write_text(json.dumps(answers))
+        node.run_effects(TENANT)
+        node.run_effects(TENANT)
+        node.set_panic(TENANT, frozen=True, reason="the address is wrong")
+    return home
+
+
+@pytest.fixture(scope="module")
+def records(home: Path) -> list[dict]:
+    """Give every stored record, parsed from the very bytes."""
+    with Node.open(Settings.resolve(home=home, environ={})) as node:
+        return [parse_document(record.raw) for record in node.ledger(TENANT).records()]
+
+
+def test_every_record_and_its_detail_keep_their_contracts(records: list[dict]):
+    """A stranger who reads a ledger by the published schema would be refused, or misled."""
+    for record in records:
+        SCHEMAS.check("record", record)
+        SCHEMAS.check(DETAILS[record["event_type"]], record["detail"])
+    seen = {record["event_type"] for record in records}
+    assert seen >= {"ledger.genesis", "pack.installed", "decision.sealed", "effect.result", "panic.set"}
+    assert "ledger.checkpoint" in seen
+
+
+def test_every_blob_of_a_decision_keeps_its_contract(home: Path, records: list[dict]):
+    """Evidence could not be read by anything but this program."""
+    sealed = [record["detail"] for record in records if record["event_type"] == "decision.sealed"]
+    assert len(sealed) == ROWS
+    with Node.open(Settings.resolve(home=home, environ={})) as node:
+        for detail in sealed:
+            for noun in ("observation", "evidence"):
+                SCHEMAS.check(noun, parse_document(node._blobs.get(TENANT, detail[noun])))
+
+
+def test_every_message_in_the_outbox_keeps_its_contract(home: Path):
+    """A receiver that reads messages by the published schema would refuse them."""
+    files = sorted((home / "tenants" / TENANT / "outbox").glob("*.json"))
+    assert files
+    for path in files:
+        SCHEMAS.check("effect-message", parse_document(path.read_bytes()))
+
+
+def test_every_answer_keeps_its_contract(home: Path):
+    """A script that reads the lines of decide would break."""
+    answers = json.loads((home.parent / "answers.json").read_text())
+    assert len(answers) == ROWS + 1
+    assert "error" in answers[-1]
+    for answer in answers:
+        SCHEMAS.check("answer", answer)
+        SCHEMAS.check("receipt", answer.get("receipt", {"index": 0, "leaf": "0" * 64}))
+
+
+def test_switch_and_settings_keep_their_contracts(home: Path):
+    """People who write these files by the published schema would find a node that does not start."""
+    SCHEMAS.check("panic", parse_document((home / "panic.json").read_bytes()))
+    SCHEMAS.check("node-settings", tomllib.loads((home / "node.toml").read_text()))
+
+
+def test_verifications_and_problems_keep_their_contracts(home: Path):
+    """A program that acts on a verdict or an error code would not understand it."""
+    with Node.open(Settings.resolve(home=home, environ={})) as node:
+        SCHEMAS.check("panic-state", dict(node.panic_state()))
+        SCHEMAS.check("verification-report", node.ledger(TENANT).verify().to_json())
+        for ask in (lambda: node.explain(TENANT, 10_000), lambda: node.ledger("nobody"), lambda: node.pack("no-pack")):
+            with pytest.raises(BailiwickError) as caught:
+                ask()
+            SCHEMAS.check("problem", caught.value.to_json())
