@@ -169,13 +169,20 @@ class Node:
         return InitReport(home=home, node_id=node_id, verifier_key=key, created=created)
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        disk: Disk | None = None,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+    ) -> Self:
         """Open an initialised home.
 
         Raises:
             NotFound: there is no home there.
         """
-        return cls(settings)
+        return cls(settings, disk=disk, clock=clock, entropy=entropy)
 
     def __enter__(self) -> Self:
         return self

@@ -65,7 +65,7 @@ class FolderEffectChannel:
 
     def _put(self, outbox: Path, name: str, data: bytes) -> None:
         """Write beside the name first, so that whoever watches the folder never sees half a message."""
-        fresh = outbox / f".{name}"
+        fresh = outbox / f"{name}.new"
         with suppress(FileNotFoundError):
             self._disk.unlink(fresh)
         self._disk.create(fresh)

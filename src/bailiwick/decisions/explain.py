@@ -88,7 +88,7 @@ def _obligation(obligation: dict[str, Any]) -> Branch:
     within = obligation["within_minutes"]
     deadline = "" if within is None else f", within {_duration(within)} of learning of it"
     due = f", by {obligation['due_at']}" if obligation["due_at"] else ""
-    return Branch(text=f"must: {obligation['text']}{deadline}{due} [{obligation['cite']}]")
+    return Branch(text=f"must: {obligation['text'].rstrip('.')}{deadline}{due} [{obligation['cite']}]")
 
 
 def _duration(minutes: int) -> str:
