@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bailiwick.adapters.blobstore_memory import MemoryBlobStore
@@ -139,6 +139,7 @@ def test_many_threads_put_and_get_at_once(store: BlobStore):
     assert failures == []
 
 
+@settings(max_examples=25)
 @given(blobs=st.lists(st.binary(max_size=200), max_size=8))
 def test_any_bytes_survive(tmp_path_factory: pytest.TempPathFactory, blobs: list[bytes]):
     """Some byte would be taken for a sign of the storage."""
