@@ -39,8 +39,9 @@ def test_files_and_functions_stay_small(shipped):
         if (lines := lines_of(node)) > FUNCTION_LINES_MAX
     }
     kept = tomllib.loads(RATCHET.read_text())
-    assert large == kept["files"], f"{RATCHET.name} may only shrink: split what grew, lower what shrank"
-    assert long == kept["functions"], f"{RATCHET.name} may only shrink: split what grew, lower what shrank"
+    for found, listed in [(large, kept["files"]), (long, kept["functions"])]:
+        assert {name: lines for name, lines in found.items() if lines > listed.get(name, 0)} == {}, "split what grew"
+        assert listed.keys() - found.keys() == set(), f"take out of {RATCHET.name} what is small by now"
 
 
 def test_functions_take_few_arguments_by_position(shipped):
