@@ -91,6 +91,7 @@ def parse(text: str, declared: Container[str]) -> Clause:
 
 
 def _tokens(text: str) -> Iterator[_Token]:
+    before = _Token("space", "", 0, 0)
     position = 0
     while position < len(text):
         found = _TOKEN.match(text, position)
@@ -99,9 +100,21 @@ def _tokens(text: str) -> Iterator[_Token]:
         kind = str(found.lastgroup)
         if kind == "float":
             raise SyntaxFault("float", f"{found.group()} is no integer; write quantities as integers of a smaller unit")
+        token = _Token(kind, found.group(), position, found.end())
         if kind != "space":
-            yield _Token(kind, found.group(), position, found.end())
-        position = found.end()
+            _check_pair(before, token)
+            yield token
+        before, position = token, token.end
+
+
+def _check_pair(before: _Token, token: _Token) -> None:
+    """Refuse what the engine reads as one thing and this file as two: a comment, a prefixed or threefold quote."""
+    if before.text == token.text == "/":
+        raise SyntaxFault("comment", f"a comment at column {token.start}; say it in the rule's text")
+    if token.kind == "text" and before.kind in ("name", "text"):
+        raise SyntaxFault(
+            "text", f"text at column {token.start + 1} follows {before.text[:20]} without a space or sign"
+        )
 
 
 class _Parser:
