@@ -58,7 +58,7 @@ def demo(
     tenant = resolved.tenant
     story = Story(silent=options.json)
     made = Node.init(resolved.home, tenant).to_json()
-    story.tell("home", f"{made['home']} ({'made' if made['created'] else 'continued'})")
+    story.tell("home", f"{screen.short(resolved.home)} ({'made' if made['created'] else 'continued'})")
     story.tell("judged", f"by {PACK}, as if on {legal_date}")
     with Node.open(resolved) as node:
         decided = _decide(node, tenant, source, legal_date)
@@ -71,7 +71,7 @@ def demo(
         explained = _explain(node, tenant, decided.pop("records"), story)
         bundle = _export(node, tenant, resolved.home)
     again = verify_elsewhere(bundle, made["verifier_key"])
-    story.tell("bundle", f"{bundle}")
+    story.tell("bundle", screen.short(bundle))
     story.tell("verified", f"{again['verdict']}, by another process with nothing but the bundle and this key")
     story.tell("key", made["verifier_key"])
     answer = {

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from bailiwick.errors import BailiwickError
@@ -77,6 +78,12 @@ def plain(text: str) -> str:
     'row\\x1b[2J'
     """
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def short(path: Path) -> str:
+    """Write a path as a person here would: from this folder on where it lies below it, else whole."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def columns(rows: Sequence[Sequence[object]], *, indent: int = 0) -> str:
