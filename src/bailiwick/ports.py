@@ -249,7 +249,8 @@ class Disk(Protocol):
 class LedgerStore(Protocol):
     """Keeps the records of one ledger in order, as bytes that it never reads into, and small side files beside them.
 
-    Indexes count from 0. Who appends, cuts or trusts what others appended holds ``exclusive``. A side file holds only
+    Indexes count from 0. Who counts, appends or cuts holds ``exclusive`` (but for a first look at a store that nobody
+    else uses yet); whoever knows that a record is there may read it at any time. A side file holds only
     what can be rebuilt from the records: it need not be durable, and may come back short or damaged.
     """
 

@@ -24,9 +24,10 @@ class MemoryKeyStore:
     def put(self, tenant: str, name: str, secret: bytes) -> None:
         """Keep a new secret."""
         place = (check_tenant(tenant), check_tenant(name))
-        if self._secrets.setdefault(place, secret) is not secret:
+        if place in self._secrets:
             raise UsageRefused(
                 f"tenant {tenant} has a key named {name} already",
                 hint="keys are never overwritten; use the one that is there",
                 code="key-exists",
             )
+        self._secrets[place] = secret
