@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import UsageRefused
 from bailiwick.model import Decision, JsonValue, Status
 from bailiwick.packs.evaluate import evaluate
@@ -86,7 +87,7 @@ def _differences(case: Case, decision: Decision) -> list[str]:
         given = measured[name]
         if given.status is Status.INDETERMINATE:
             found.append(f"{name}: {expected} expected, indeterminate given: {given.cause}")
-        elif given.value != expected or type(given.value) is not type(expected):
+        elif not _is_same(given.value, expected):
             found.append(f"{name}: {expected} expected, {given.value} given")
     for name in case.indeterminate:
         if measured[name].status is not Status.INDETERMINATE:
@@ -116,9 +117,14 @@ def _differing_lists(
     found: list[str] = []
     for position, (wanted, got) in enumerate(zip(expected, given, strict=True)):
         for key, value in wanted.items():
-            if got.get(key) != value:
+            if not _is_same(got.get(key), value):
                 found.append(f"{noun}[{position}].{key}: {value} expected, {got.get(key)} given")
     return found
+
+
+def _is_same(given: JsonValue, expected: JsonValue) -> bool:
+    """Compare as JSON does: true is not 1."""
+    return canonical_bytes(given) == canonical_bytes(expected)
 
 
 # --- coverage -------------------------------------------------------------------------------------------------------
