@@ -9,7 +9,7 @@ EXTRAS  := dev
 FROZEN  := -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check fix bench golden docs lock clean
+.PHONY: help demo test test-all sim check fix bench golden docs lock clean
 
 help: ## list what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,9 @@ test: $(VENV)/.development ## run the tests, the long simulations left out
 
 test-all: $(VENV)/.development ## run every test
 	$(BIN)/python -m pytest -q $(TESTS)
+
+sim: $(VENV)/.development ## repeat what a seed did: make sim SEED=7
+	BAILIWICK_SEED=$(or $(SEED),1) BAILIWICK_SEEDS=1 $(BIN)/python -m pytest -q tests/simulation
 
 check: $(VENV)/.development ## format, lint, types, import contracts, docs: all that is not a test
 	$(BIN)/ruff format --check .

@@ -3,7 +3,7 @@
 Each seed picks where the process dies: at the n-th change that it asks of its disk, or, where ``strace`` can be used, at
 the n-th system call that writes, flushes or renames, SQLite's among them. The same home then lives on to the end.
 
-To repeat a failure: ``make kill SEED=7``.
+To repeat a failure: ``make sim SEED=7``.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ ROWS = 12
 SECONDS_MAX = 60
 SYSTEM_CALLS = ("write", "pwrite64", "fdatasync", "fsync", "rename", "ftruncate")
 FIRST_SEED = int(os.environ.get("BAILIWICK_SEED", "1"))
-SEEDS_QUICK = 10
-SEEDS_ALL = 50
+SEEDS_QUICK = int(os.environ.get("BAILIWICK_SEEDS", "10"))
+SEEDS_ALL = int(os.environ.get("BAILIWICK_SEEDS", "50"))
 
 
 @dataclass
@@ -110,21 +110,23 @@ def changes(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
 def killed_by_disk(seed: int, home: Home, changes: int) -> None:
     """Die twice at changes that the seed picks, the second time during recovery or what follows it."""
     dice = random.Random(seed)
-    home.live([], after=dice.randint(1, changes))
+    assert home.live([], after=dice.randint(1, changes)) is None, "the first life was not killed"
     home.live([], after=dice.randint(1, changes))
     assert home.live([]) is not None, "the last life did not come to its end"
     home.check()
 
 
-def killed_by_system_call(seed: int, home: Home, trace: Path) -> None:
-    """Die once at a system call that the seed picks."""
+def killed_by_system_call(seed: int, home: Home, trace: Path) -> bool:
+    """Die once at a system call that the seed picks, and say whether there were so many calls of that kind."""
     dice = random.Random(seed)
     call = dice.choice(SYSTEM_CALLS)
     turn = dice.randint(1, {"write": 12, "pwrite64": 90, "rename": 30, "ftruncate": 4}.get(call, 40))
     inject = f"{call}:signal=SIGKILL:when={turn}"
-    home.live(["strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={call}", "-e", f"inject={inject}"])
+    traced = ["strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={call}", "-e", f"inject={inject}"]
+    died = home.live(traced) is None
     assert home.live([]) is not None, "the last life did not come to its end"
     home.check()
+    return died
 
 
 def run_seeds(count: int, one: object) -> Iterator[str]:
@@ -134,7 +136,7 @@ def run_seeds(count: int, one: object) -> Iterator[str]:
         for seed, ran in [(seed, pool.submit(one, seed)) for seed in seeds]:  # type: ignore[call-overload]
             error = ran.exception()
             if error is not None:
-                yield f"make kill SEED={seed}: {type(error).__name__}: {error}"
+                yield f"make sim SEED={seed}: {type(error).__name__}: {error}"
 
 
 def kills_by_disk(count: int, rows: Path, changes: int, folder: Path) -> list[str]:
