@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Self
 from bailiwick import __version__
 from bailiwick.adapters.blobstore_sqlite import SqliteBlobStore
 from bailiwick.adapters.clock_system import SystemClock
+from bailiwick.adapters.disk_replace import replace_file
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.effectchannel_folder import FolderEffectChannel
 from bailiwick.adapters.effectqueue_sqlite import SqliteEffectQueue
@@ -480,15 +481,7 @@ def _make_home(home: Path, disk: Disk) -> None:
     )
     node_id = SystemEntropy().take(ID_BYTES).hex()
     text = f'# The node\'s opaque name. To change the terminal\'s tenant: tenant = "..."\nnode_id = "{node_id}"\n'
-    fresh = home / f"{NODE_FILE}.new"
-    if fresh.exists():
-        disk.unlink(fresh)
-    disk.create(fresh, 0o644)
-    disk.write(fresh, 0, text.encode())
-    disk.sync(fresh)
-    disk.release(fresh)
-    disk.rename(fresh, home / NODE_FILE)
-    disk.sync_folder(home)
+    replace_file(disk, home / NODE_FILE, text.encode(), 0o644)
 
 
 def _make_tenant(home: Path, tenant: str, node_id: str, disk: Disk) -> str:

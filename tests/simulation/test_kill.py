@@ -1,7 +1,7 @@
 """A node killed at any moment loses nothing that it acknowledged and does nothing twice.
 
-Each seed picks where the process dies: at the n-th change that it asks of its disk, or, where ``strace`` can be used, at
-the n-th system call that writes, flushes or renames, SQLite's among them. The same home then lives on to the end.
+Each seed picks where the process dies: at the n-th change that it asks of its disk, or, where ``strace`` can be used,
+at the n-th system call that writes, flushes or renames, SQLite's among them. The same home then lives on to the end.
 
 To repeat a failure: ``make sim SEED=7``.
 """

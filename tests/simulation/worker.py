@@ -1,4 +1,4 @@
-"""One life of a node, made to be killed: makes or continues a home, decides rows, runs effects, and says what is durable.
+"""One life of a node, made to be killed: makes or continues a home, decides rows, runs effects, says what is durable.
 
     python worker.py HOME ROWS [N]     with N, dies at the N-th change that it asks of its disk
 

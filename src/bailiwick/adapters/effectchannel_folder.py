@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from bailiwick.adapters.disk_replace import replace_file
 from bailiwick.adapters.effectchannel_message import EFFECT_BYTES_MAX, effect_name, message_bytes
 from bailiwick.errors import Unavailable
 from bailiwick.model import JsonValue, check_tenant
@@ -45,9 +46,10 @@ class FolderEffectChannel:
             with self._disk.lock(home / LOCK):
                 first = self._first(home / OUTBOX / name)
                 if first is None:
-                    self._put(home / OUTBOX, name, data)
-                # A name that an earlier call left behind may not be durable yet: the answer waits for it either way.
-                self._disk.sync_folder(home / OUTBOX)
+                    replace_file(self._disk, home / OUTBOX / name, data)
+                else:
+                    # A name that an earlier call left behind may not be durable yet: the answer waits for it.
+                    self._disk.sync_folder(home / OUTBOX)
         except OSError as error:
             raise Unavailable(
                 f"effect {key} cannot be put into {home / OUTBOX}: {error.strerror}",
@@ -62,13 +64,3 @@ class FolderEffectChannel:
         with suppress(FileNotFoundError):
             return self._disk.read(path, 0, EFFECT_BYTES_MAX + 1)
         return None
-
-    def _put(self, outbox: Path, name: str, data: bytes) -> None:
-        """Write beside the name first, so that whoever watches the folder never sees half a message."""
-        fresh = outbox / f"{name}.new"
-        with suppress(FileNotFoundError):
-            self._disk.unlink(fresh)
-        self._disk.create(fresh)
-        self._disk.write(fresh, 0, data)
-        self._disk.sync(fresh)
-        self._disk.rename(fresh, outbox / name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bailiwick.adapters.disk_replace import replace_file
 from bailiwick.errors import NotFound, NotTrusted, Unavailable, UsageRefused
 from bailiwick.model import check_tenant
 from bailiwick.ports import Disk
@@ -75,21 +76,13 @@ class FileKeyStore:
             ) from error
 
     def _write(self, path: Path, secret: bytes) -> None:
-        names = self._disk.names(path.parent)
-        if path.name in names:
+        if path.name in self._disk.names(path.parent):
             raise UsageRefused(
                 f"there is a key at {path} already",
                 hint="keys are never overwritten; use the one that is there",
                 code="key-exists",
             )
-        beside = path.parent / f".{path.name}.new"
-        if beside.name in names:
-            self._disk.unlink(beside)
-        self._disk.create(beside, OWNER_ONLY)
-        self._disk.write(beside, 0, secret)
-        self._disk.sync(beside)
-        self._disk.rename(beside, path)
-        self._disk.sync_folder(path.parent)
+        replace_file(self._disk, path, secret, OWNER_ONLY)
 
     def _path(self, tenant: str, name: str) -> Path:
         return self._folder / check_tenant(tenant) / check_tenant(name)
