@@ -276,7 +276,7 @@ def test_side_files_can_be_lost_or_damaged(place):
     """Otherwise a file that can be rebuilt would stand in the way of the records."""
     with place.create() as ledger:
         ledger.record_many(place.tenant, place.drafts(600))
-    for path in (place.folder / "head", place.folder / "tree" / "0", place.folder / "tree" / "1"):
+    for path in (place.folder / "head", place.folder / "tree" / "0", place.folder / "tree" / "4"):
         for damage in (b"", b"garbage", bytes(len(place.bytes_of(path)))):
             place.overwrite(path, damage)
             with place.open() as ledger:

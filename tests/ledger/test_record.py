@@ -26,7 +26,7 @@ VALUES = st.recursive(
 def seal(detail, index=3, **fields):
     """Give the bytes of a record."""
     draft = Draft(**{"event_type": "test.done", "resource": "r/1", "detail": detail, "actor": ACTOR} | fields)
-    return admit(draft, "node-1").seal(index, FIRST_PREV_HASH, TIME)
+    return admit(draft, "node-1").seal(index, FIRST_PREV_HASH.encode(), TIME)
 
 
 @settings(max_examples=100, deadline=None)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bailiwick.errors import ProofRejected
 from bailiwick.ledger.proof import verify_consistency, verify_inclusion
 from bailiwick.ledger.tiles import frame_entries, levels, split_entries, tile_count, tile_path, widths
-from bailiwick.ledger.tree import Frontier, consistency_proof, inclusion_proof
+from bailiwick.ledger.tree import Frontier, consistency_proof, inclusion_proof, tile_rows
 
 LEAVES = [sha256(b"\x00" + bytes([number % 256, number // 256])).digest() for number in range(600)]
 
@@ -45,7 +45,7 @@ def test_growing_gives_the_hashes_that_tiles_hold():
     frontier = Frontier()
     rows = {}
     for start in range(0, 600, 37):
-        for level, hashes in frontier.extend(LEAVES[start : min(start + 37, 600)]).items():
+        for level, hashes in tile_rows(frontier.extend(LEAVES[start : min(start + 37, 600)])).items():
             rows.setdefault(level, []).extend(hashes)
     assert rows == {0: LEAVES, 1: [node(8, 0), node(8, 1)]}
 

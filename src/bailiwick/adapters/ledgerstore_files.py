@@ -15,7 +15,7 @@ from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import accumulate
 from pathlib import Path
 
@@ -43,24 +43,23 @@ class FileLedgerStore:
         self, folder: Path, disk: Disk, *, segment_records: int = SEGMENT_RECORDS, segment_bytes: int = SEGMENT_BYTES
     ) -> None:
         self._folder = folder
+        self._lock_path = folder / "LOCK"
         self._disk = disk
         self._segment_records = segment_records
         self._segment_bytes = segment_bytes
         self._firsts: tuple[int, ...] = ()
         self._active = _Segment(0, self._path(0))
+        self._side_paths: set[Path] = set()
         self._sealed: OrderedDict[int, _Segment] = OrderedDict()
         self._sealed_mutex = threading.Lock()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the store alone, among all threads and processes."""
-        lock = self._folder / "LOCK"
         try:
-            self._disk.make_folder(self._folder)
-            holding = self._disk.lock(lock)
-            holding.__enter__()
+            holding = self._lock()
         except OSError as error:
-            raise _unreadable("locked", lock, error) from error
+            raise _unreadable("locked", self._lock_path, error) from error
         try:
             yield
         finally:
@@ -82,8 +81,7 @@ class FileLedgerStore:
                 return 0
             while True:
                 self._look(self._active)
-                following = self._path(self._active.stop)
-                if not self._is_full(self._active) or not self._exists(following):
+                if not self._is_full(self._active) or not self._exists(self._path(self._active.stop)):
                     return self._active.stop
                 self._start(self._active.stop)
         except OSError as error:
@@ -180,6 +178,7 @@ class FileLedgerStore:
     def write_side(self, name: str, offset: int, data: bytes) -> None:
         """Write to a side file, made when first written."""
         path = self._folder / name
+        self._side_paths.add(path)
         try:
             if not self._exists(path):
                 self._disk.make_folder(path.parent)
@@ -190,10 +189,20 @@ class FileLedgerStore:
 
     def close(self) -> None:
         """Let go of files."""
-        self._disk.release(self._active.path)
-        self._disk.release(self._folder / "head")
-        for level in range(8):
-            self._disk.release(self._folder / "tree" / str(level))
+        for path in (self._active.path, *self._side_paths):
+            self._disk.release(path)
+        self._side_paths.clear()
+
+    def _lock(self) -> AbstractContextManager[None]:
+        """Take the lock; its folder is made where it is missing."""
+        try:
+            holding = self._disk.lock(self._lock_path)
+            holding.__enter__()
+        except FileNotFoundError:
+            self._disk.make_folder(self._folder)
+            holding = self._disk.lock(self._lock_path)
+            holding.__enter__()
+        return holding
 
     # --- segments ---------------------------------------------------------------------------------------------------
 

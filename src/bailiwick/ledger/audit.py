@@ -81,7 +81,7 @@ class RecordWalk:
     _timestamp: str = FIRST_TIMESTAMP
 
     def feed(self, records: Sequence[bytes]) -> dict[int, list[bytes]]:
-        """Walk over more records, and give what their leaves add to the tiles, by level.
+        """Walk over more records, and give what their leaves add to the tree, as ``Frontier.extend``.
 
         Cost: about 5 µs a record.
         """
@@ -109,9 +109,9 @@ class RecordWalk:
         return self.frontier.extend(leaves)
 
     def _grow(self, grown: dict[int, list[bytes]], leaves: list[bytes]) -> None:
-        for level, hashes in self.frontier.extend(leaves).items():
-            if level:
-                grown.setdefault(level, []).extend(hashes)
+        for height, hashes in self.frontier.extend(leaves).items():
+            if height:
+                grown.setdefault(height, []).extend(hashes)
 
     def _check_special(self, stored: StoredRecord, index: int) -> Fault | None:
         """Check the first record against the key, or a checkpoint against the tree."""

@@ -19,7 +19,7 @@ from bailiwick.ledger.chain import Fault
 from bailiwick.ledger.note import NOTE_BYTES_MAX, open_checkpoint
 from bailiwick.ledger.proof import HASH_BYTES
 from bailiwick.ledger.tiles import BUNDLE_BYTES_MAX, levels, split_entries, tile_path, widths
-from bailiwick.ledger.tree import TILE_WIDTH, Frontier
+from bailiwick.ledger.tree import TILE_WIDTH, Frontier, tile_rows
 from bailiwick.model import Checkpoint
 
 CHECKPOINT_FILE = "checkpoint"
@@ -240,7 +240,7 @@ class _BundleAudit:
         mismatches: list[_Mismatch] = []
         for number, width in widths(self._checkpoint.size, 0):
             before = walk.frontier.copy() if older is not None and _holds(number, width, older.size) else None
-            grown = self._check_tile(walk, number, width, mismatches)
+            grown = tile_rows(self._check_tile(walk, number, width, mismatches))
             if before is not None and older is not None:
                 self._check_older(before, grown[0], older)
             for level, hashes in grown.items():

@@ -102,8 +102,7 @@ class Committer:
                     return
                 group = self._take_group()
                 if not group:
-                    self._is_led = False
-                    self._gate.notify_all()
+                    self._release_lead()
                     return
             try:
                 self._commit(group)
@@ -118,8 +117,12 @@ class Committer:
             if self._waiting:
                 self._hand_over()
             else:
-                self._is_led = False
-                self._gate.notify_all()
+                self._release_lead()
+
+    def _release_lead(self) -> None:
+        self._is_led = False
+        if self._is_closing:
+            self._gate.notify_all()
 
     def _take_group(self) -> list[tuple[_Ticket, Sequence[Admitted]]]:
         """Take as much as one group may hold, from the oldest on; a large ticket may take several groups."""
@@ -127,11 +130,13 @@ class Committer:
         room = GROUP_BYTES_MAX
         while self._waiting and room > 0:
             ticket = self._waiting[0]
+            begin, entries = ticket.taken, ticket.entries
             if ticket.is_done:
                 self._waiting.popleft()
                 continue
-            begin = ticket.taken
-            entries = ticket.entries
+            if begin == 0 and ticket.size <= room:
+                room -= ticket.size
+                ticket.taken = len(entries)
             while ticket.taken < len(entries) and (room := room - entries[ticket.taken].size) > 0:
                 ticket.taken += 1
             if ticket.taken > begin:
@@ -141,8 +146,9 @@ class Committer:
         return group
 
     def _commit(self, group: list[tuple[_Ticket, Sequence[Admitted]]]) -> None:
+        entries = group[0][1] if len(group) == 1 else [entry for _, entries in group for entry in entries]
         try:
-            receipts = self._writer.commit([entry for _, entries in group for entry in entries])
+            receipts = self._writer.commit(entries)
         except BailiwickError as error:
             for ticket, _ in group:
                 ticket.fail(error)
@@ -203,10 +209,11 @@ class Committer:
 class _Ticket:
     """What one caller waits for."""
 
-    __slots__ = ("entries", "error", "event", "future", "receipts", "taken")
+    __slots__ = ("entries", "error", "event", "future", "receipts", "size", "taken")
 
     def __init__(self, entries: Sequence[Admitted]) -> None:
         self.entries = entries
+        self.size = sum([entry.size for entry in entries])
         self.receipts: list[Receipt] = []
         self.taken = 0
         self.error: BailiwickError | None = None

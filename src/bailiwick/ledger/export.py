@@ -19,7 +19,7 @@ from bailiwick.ledger.bundle import CHECKPOINT_FILE, KEYS_FILE
 from bailiwick.ledger.proof import leaf_digest
 from bailiwick.ledger.record import BROKEN_HINT
 from bailiwick.ledger.tiles import frame_entries, tile_path
-from bailiwick.ledger.tree import TILE_WIDTH, Frontier
+from bailiwick.ledger.tree import TILE_WIDTH, Frontier, tile_rows
 from bailiwick.model import Checkpoint
 
 
@@ -110,7 +110,7 @@ class _Writing:
 
     def feed(self, records: Sequence[bytes]) -> None:
         self._records.extend(records)
-        for level, hashes in self.frontier.extend([leaf_digest(raw) for raw in records]).items():
+        for level, hashes in tile_rows(self.frontier.extend([leaf_digest(raw) for raw in records])).items():
             self._rows.setdefault(level, []).extend(hashes)
         self._write_tiles(width_min=TILE_WIDTH)
 

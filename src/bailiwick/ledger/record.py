@@ -10,6 +10,7 @@ of the record before, in hexadecimal, 64 zeros in the first.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -52,15 +53,12 @@ class Admitted(NamedTuple):
     head: bytes
     middle: bytes
     end: bytes
+    size: int
+    """The most that the record can take, in bytes."""
 
-    @property
-    def size(self) -> int:
-        """The most that the record can take, in bytes."""
-        return len(self.head) + len(self.middle) + len(self.end) + _PLACE_BYTES
-
-    def seal(self, index: int, prev_hash: str, timestamp: bytes) -> bytes:
-        """Give the record's bytes at its place."""
-        return b'%b%d%b%b%b%b"}' % (self.head, index, self.middle, prev_hash.encode(), self.end, timestamp)
+    def seal(self, index: int, prev_hash: bytes, timestamp: bytes) -> bytes:
+        """Give the record's bytes at its place. ``prev_hash``: 64 hexadecimal digits."""
+        return b'%b%d%b%b%b%b"}' % (self.head, index, self.middle, prev_hash, self.end, timestamp)
 
 
 def admit(draft: Draft, node_id: str, *, signature: str | None = None, is_own: bool = False) -> Admitted:
@@ -76,28 +74,46 @@ def admit(draft: Draft, node_id: str, *, signature: str | None = None, is_own: b
         RecordRefused: outside the profile of canonical JSON (``profile-*``), too large (``record-too-large``), a word
             of another form (``record-word``), or a type kept for the ledger itself (``record-reserved``).
     """
-    actor, event_type = draft.actor, draft.event_type
-    if not (_WORD(actor.id) and _WORD(actor.role) and _RESOURCE(draft.resource) and _EVENT_TYPE(event_type)):
-        _refuse_words(draft)
+    if not _RESOURCE(draft.resource):
+        _refuse_word("resource", draft.resource, RESOURCE_CHARACTERS_MAX)
+    actor = draft.actor
+    detail = canonical_bytes(draft.detail if type(draft.detail) is dict else dict(draft.detail))
+    sealed_by = "" if signature is None else f'","signature":"{signature}'
+    head = b'%b%b,"entry_id":' % (_actor_part(actor.id, actor.role), detail)
+    middle = _event_part(draft.event_type, node_id, is_own)
+    end = f'","resource":"{draft.resource}{sealed_by}","timestamp":"'.encode()
+    size = len(head) + len(middle) + len(end) + _PLACE_BYTES
+    if size > RECORD_BYTES_MAX:
+        raise RecordRefused(
+            f"a record of type {draft.event_type} would take up to {size} bytes; at most {RECORD_BYTES_MAX}",
+            hint="keep large values as blobs and record their digests",
+            code="record-too-large",
+        )
+    return Admitted(head, middle, end, size)
+
+
+@lru_cache(maxsize=256)
+def _actor_part(actor_id: str, role: str) -> bytes:
+    for name, word in (("actor.id", actor_id), ("actor.role", role)):
+        if not _WORD(word):
+            _refuse_word(name, word, WORD_CHARACTERS_MAX)
+    return f'{{"actor_id":"{actor_id}","actor_role":"{role}","detail":'.encode()
+
+
+@lru_cache(maxsize=256)
+def _event_part(event_type: str, node_id: str, is_own: bool) -> bytes:
+    if not _EVENT_TYPE(event_type):
+        raise RecordRefused(
+            f"{event_type[:80]!r} is not a type of event",
+            hint="use two or three lower-case words with dots between, such as decision.sealed",
+            code="record-word",
+        )
     if not is_own and (event_type.startswith(RESERVED_PREFIX) or event_type in RESERVED):
         raise RecordRefused(
             f"{event_type} is a type that only the ledger records", hint="use another prefix", code="record-reserved"
         )
-    detail = canonical_bytes(draft.detail if type(draft.detail) is dict else dict(draft.detail))
-    sealed_by = "" if signature is None else f'","signature":"{signature}'
-    admitted = Admitted(
-        b'{"actor_id":"%b","actor_role":"%b","detail":%b,"entry_id":'
-        % (actor.id.encode(), actor.role.encode(), detail),
-        f',"event_type":"{event_type}","node_id":"{node_id}","prev_hash":"'.encode(),
-        f'","resource":"{draft.resource}{sealed_by}","timestamp":"'.encode(),
-    )
-    if admitted.size > RECORD_BYTES_MAX:
-        raise RecordRefused(
-            f"a record of type {event_type} would take up to {admitted.size} bytes; at most {RECORD_BYTES_MAX}",
-            hint="keep large values as blobs and record their digests",
-            code="record-too-large",
-        )
-    return admitted
+    check_node_id(node_id)
+    return f',"event_type":"{event_type}","node_id":"{node_id}","prev_hash":"'.encode()
 
 
 def check_node_id(node_id: str) -> str:
@@ -184,21 +200,6 @@ def read_record(raw: bytes, index: int) -> Record:
 
 
 BROKEN_HINT = "bailiwick ledger verify says what else is wrong; restore the ledger's folder from a copy"
-
-
-def _refuse_words(draft: Draft) -> NoReturn:
-    """Say which word of a draft has another form."""
-    words = {"actor.id": draft.actor.id, "actor.role": draft.actor.role}
-    for name, word in words.items():
-        if not _WORD(word):
-            _refuse_word(name, word, WORD_CHARACTERS_MAX)
-    if not _RESOURCE(draft.resource):
-        _refuse_word("resource", draft.resource, RESOURCE_CHARACTERS_MAX)
-    raise RecordRefused(
-        f"{draft.event_type[:80]!r} is not a type of event",
-        hint="use two or three lower-case words with dots between, such as decision.sealed",
-        code="record-word",
-    )
 
 
 def _refuse_word(name: str, word: str, characters_max: int) -> NoReturn:

@@ -43,7 +43,7 @@ class Tip:
         """Move over stored records, as far as each follows from the one before.
 
         Returns:
-            What the leaves add to the tiles, by level, and the fault that stopped the walk, or None.
+            What the leaves add to the tree, as ``Frontier.extend``, and the fault that stopped the walk, or None.
 
         Cost: about 5 µs a record, and one signature check a checkpoint record.
         """
@@ -72,6 +72,6 @@ class Tip:
 
 
 def merge(grown: dict[int, list[bytes]], more: dict[int, list[bytes]]) -> None:
-    """Add what came later to what the tiles grew by."""
-    for level, hashes in more.items():
-        grown[level] = [*grown[level], *hashes] if level in grown else hashes
+    """Add what came later to what the tree grew by."""
+    for height, hashes in more.items():
+        grown[height] = [*grown[height], *hashes] if height in grown else hashes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bailiwick.ledger.proof import HASH_BYTES, node_digest
 
@@ -11,6 +11,9 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 TILE_HEIGHT = 8
 """Levels of the tree in one tile (C2SP tlog-tiles): a full tile holds 256 hashes."""
 TILE_WIDTH = 1 << TILE_HEIGHT
+
+COLUMN_HEIGHT = 4
+"""Levels of the tree between those whose hashes ``Frontier.extend`` gives; a divisor of ``TILE_HEIGHT``."""
 
 _sha256 = hashlib.sha256
 
@@ -52,9 +55,9 @@ class Frontier:
         return [peak for peak in reversed(self._peaks) if peak is not None]
 
     def extend(self, leaves: list[bytes]) -> dict[int, list[bytes]]:
-        """Append leaves, and give what they add to the tiles: by level, the new hashes in order.
+        """Append leaves, and give the complete subtrees that this adds: by height, their roots in order.
 
-        Level 0 has the leaves, level 1 the roots of tiles of level 0 that became full, and so on.
+        Heights are those that ``COLUMN_HEIGHT`` divides: 0 has the leaves, and 8 the hashes of tiles of level 1.
 
         Cost: about one SHA-256 a leaf.
         """
@@ -62,8 +65,8 @@ class Frontier:
         row = leaves
         height = 0
         while row:
-            if height % TILE_HEIGHT == 0:
-                grown[height // TILE_HEIGHT] = row
+            if height % COLUMN_HEIGHT == 0:
+                grown[height] = row
             if height == len(self._peaks):
                 self._peaks.append(None)
             peak = self._peaks[height]
@@ -82,6 +85,11 @@ class Frontier:
             if peak is not None:
                 digest = peak if digest is None else node_digest(peak, digest)
         return EMPTY_ROOT if digest is None else digest
+
+
+def tile_rows(grown: Mapping[int, list[bytes]]) -> dict[int, list[bytes]]:
+    """Give what ``Frontier.extend`` gave as the hashes of tiles, by level."""
+    return {height // TILE_HEIGHT: row for height, row in grown.items() if height % TILE_HEIGHT == 0}
 
 
 NodeReader = Callable[[int, int], bytes]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from binascii import hexlify
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -207,17 +208,17 @@ class Writer:
         """Chain, hash, store and flush; only then does the tip move."""
         tip = self._tip.copy()
         start = index = tip.size
-        prev_hash = tip.last_hash
+        prev_hash = tip.last_hash.encode()
         records, leaves = [], []
         sha256 = hashlib.sha256
         for entry in entries:
             raw = entry.seal(index, prev_hash, timestamp)
-            prev_hash = sha256(raw).hexdigest()
+            prev_hash = hexlify(sha256(raw).digest())
             records.append(raw)
             leaves.append(sha256(b"\x00" + raw).digest())
             index += 1
         self._store.append(start, records)
-        tip.last_hash, tip.timestamp, tip.is_covered = prev_hash, timestamp.decode(), False
+        tip.last_hash, tip.timestamp, tip.is_covered = prev_hash.decode(), timestamp.decode(), False
         self._columns.extend(start, tip.frontier.extend(leaves))
         self._tip = tip
         return [Receipt(index=start + position, leaf=leaf.hex()) for position, leaf in enumerate(leaves)]
