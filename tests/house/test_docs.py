@@ -69,6 +69,6 @@ def test_every_make_target_says_what_it_does():
     shown = subprocess.run(
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    wanted = {"help", "demo", "test", "test-all", "check", "fix", "bench", "golden", "docs", "lock", "clean"}
+    wanted = {"help", "demo", "test", "test-all", "sim", "check", "fix", "bench", "golden", "docs", "lock", "clean"}
     assert {line.split()[1] for line in shown.splitlines()} == wanted
     assert all(len(line.split()) > 3 for line in shown.splitlines())
