@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from bailiwick.cli import screen
 from bailiwick.cli.decide import opened
 from bailiwick.cli.options import Printing
-from bailiwick.errors import InputRefused
+from bailiwick.errors import DocumentRefused
 
 if TYPE_CHECKING:
-    from bailiwick.schema import Contract
+    from bailiwick.schema import ValidationReport
 
 
 def validate(
@@ -21,6 +22,7 @@ def validate(
     file: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
+    formats: bool | None = None,
     options: Printing = Printing(),
 ) -> int:
     """Check a document by a JSON Schema, in the dialect that it declares.
@@ -30,26 +32,48 @@ def validate(
     Args:
         schema: File with a JSON Schema, or the name of one of bailiwick's own contracts.
         file: File with the document, or - for standard input.
+        formats: Whether format refuses a value; left out, that follows the dialect (draft-04 to draft-07 refuse).
     """
-    from bailiwick.schema import LIMITS, parse_document
-
-    contract = _contract(schema)
-    with opened(file) as stream:
-        raw = stream.read(LIMITS.bytes_max + 1)
+    judge = _judge(schema, formats)
+    document = _read(file)
     try:
-        contract.check(parse_document(raw))
-    except InputRefused as error:
+        report = judge(document)
+    except DocumentRefused as error:
         screen.give({"valid": False, "error": error.to_json()}, screen.error_text(error), as_json=options.json)
         return 1
-    screen.give({"valid": True}, f"{file} is valid", as_json=options.json)
-    return 0
+    answer = report.to_json()
+    screen.give(answer, _text(file, answer), as_json=options.json)
+    return 0 if answer["valid"] else 1
 
 
-def _contract(name: str) -> Contract:
-    """Compile the schema in a file, or take one of our own by its name."""
-    from bailiwick.schema import LIMITS, Contract, Schemas, parse_document
+def _judge(schema: str, formats: bool | None) -> Callable[[bytes], ValidationReport]:
+    """Give what judges a document by the schema in a file, or by one of our own contracts of that name.
 
-    if not Path(name).exists() and name in Schemas().names():
-        return Schemas().contract(name)
-    with opened(name) as stream:
-        return Contract(parse_document(stream.read(LIMITS.bytes_max + 1)))
+    Raises:
+        DocumentRefused: the file of the schema is not strict JSON.
+    """
+    from bailiwick.schema import Schemas, parse_document, validate_named, validate_text
+
+    schemas = Schemas()
+    if not Path(schema).exists() and schema in schemas.names():
+        return lambda document: validate_named(schema, document, schemas=schemas)
+    law = _read(schema)
+    parse_document(law)
+    return lambda document: validate_text(law, document, assert_formats=formats)
+
+
+def _read(file: str) -> bytes:
+    """Read a file up to one byte more than a document may have."""
+    from bailiwick.schema import LIMITS
+
+    with opened(file) as stream:
+        return stream.read(LIMITS.bytes_max + 1)
+
+
+def _text(file: str, answer: dict[str, Any]) -> str:
+    said = "declared" if answer["dialect_declared"] else "assumed"
+    lines = [f"{file} is {'valid' if answer['valid'] else 'not valid'} by its schema, {answer['dialect']} ({said})"]
+    lines += [f"  {each['path'] or '/'}: {each['message']} ({each['rule']})" for each in answer["violations"]]
+    if answer["more_violations"]:
+        lines.append(f"  and {answer['more_violations']} more")
+    return "\n".join(lines)
