@@ -103,19 +103,21 @@ def _duration(minutes: int) -> str:
 
 
 _HEADINGS = {
-    "measure": "measurements",
-    "row": "rules tried, in order",
     "impact": "rules tried, in order",
-    "effect": "effects considered",
+    "measure": "measurements",
+    "row": "measurements",
     "assumption": "assumed, because the facts cannot say",
+    "effect": "effects considered",
 }
+"""What a kind of rule is called, in the order in which people ask for it."""
 
 
 def _rules(trace: list[dict[str, Any]]) -> tuple[Branch, ...]:
     grouped: dict[str, list[Branch]] = {}
     for entry in trace:
         grouped.setdefault(_HEADINGS.get(entry["kind"], entry["kind"]), []).append(_rule(entry))
-    return tuple(Branch(text=heading, branches=tuple(branches)) for heading, branches in grouped.items())
+    order = dict.fromkeys([*_HEADINGS.values(), *grouped])
+    return tuple(Branch(text=heading, branches=tuple(grouped[heading])) for heading in order if heading in grouped)
 
 
 def _rule(entry: dict[str, Any]) -> Branch:
@@ -138,4 +140,6 @@ def _read(read: dict[str, Any]) -> Branch:
 def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_word, value))
     return "nothing" if value is None else str(value)
