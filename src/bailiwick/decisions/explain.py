@@ -105,7 +105,7 @@ def _duration(minutes: int) -> str:
 _HEADINGS = {
     "impact": "rules tried, in order",
     "measure": "measurements",
-    "row": "measurements",
+    "row": "rules tried, in order",
     "assumption": "assumed, because the facts cannot say",
     "effect": "effects considered",
 }
