@@ -10,8 +10,7 @@ import errno
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 
@@ -103,8 +102,7 @@ class SystemDisk:
         self.release(path)
         path.unlink()
 
-    @contextmanager
-    def lock(self, path: Path) -> Iterator[None]:
+    def lock(self, path: Path) -> AbstractContextManager[None]:
         """Hold the lock of a file among all threads and processes; the file is made where it is missing."""
         if os.getpid() != self._process:
             raise OSError(errno.EDEADLK, "locks are not shared with a forked process; open the disk anew", str(path))
@@ -112,12 +110,7 @@ class SystemDisk:
             lock = self._locks.get(path)
             if lock is None:
                 lock = self._locks[path] = _Lock(path)
-        with lock.mutex:
-            fcntl.flock(lock.handle, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(lock.handle, fcntl.LOCK_UN)
+        return lock
 
     def release(self, path: Path) -> None:
         """Close what is kept open for a file."""
@@ -148,11 +141,25 @@ class SystemDisk:
 class _Lock:
     """One lock file, open. ``flock`` is per open file, so threads of this process need the mutex beside it."""
 
-    __slots__ = ("handle", "mutex")
+    __slots__ = ("_mutex", "handle")
 
     def __init__(self, path: Path) -> None:
         self.handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self.mutex = threading.Lock()
+        self._mutex = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._mutex.acquire()
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_EX)
+        except BaseException:
+            self._mutex.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_UN)
+        finally:
+            self._mutex.release()
 
 
 def _read_all(handle: int, offset: int, wanted: int) -> bytes:

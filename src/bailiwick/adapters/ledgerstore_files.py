@@ -14,8 +14,8 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from itertools import accumulate
 from pathlib import Path
 
@@ -53,17 +53,9 @@ class FileLedgerStore:
         self._sealed: OrderedDict[int, _Segment] = OrderedDict()
         self._sealed_mutex = threading.Lock()
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Hold the store alone, among all threads and processes."""
-        try:
-            holding = self._lock()
-        except OSError as error:
-            raise _unreadable("locked", self._lock_path, error) from error
-        try:
-            yield
-        finally:
-            holding.__exit__(None, None, None)
+        return _Exclusive(self._disk, self._lock_path)
 
     def exists(self) -> bool:
         """Say whether there is a segment."""
@@ -192,17 +184,6 @@ class FileLedgerStore:
         for path in (self._active.path, *self._side_paths):
             self._disk.release(path)
         self._side_paths.clear()
-
-    def _lock(self) -> AbstractContextManager[None]:
-        """Take the lock; its folder is made where it is missing."""
-        try:
-            holding = self._disk.lock(self._lock_path)
-            holding.__enter__()
-        except FileNotFoundError:
-            self._disk.make_folder(self._folder)
-            holding = self._disk.lock(self._lock_path)
-            holding.__enter__()
-        return holding
 
     # --- segments ---------------------------------------------------------------------------------------------------
 
@@ -346,6 +327,34 @@ class FileLedgerStore:
             self._disk.sync(segment.path)
         except OSError as second:
             error.add_note(f"and its bytes could not be taken off again: {second}")
+
+
+class _Exclusive:
+    """The lock of a store, held while a block runs; its folder is made where it is missing."""
+
+    __slots__ = ("_disk", "_holding", "_path")
+
+    def __init__(self, disk: Disk, path: Path) -> None:
+        self._disk = disk
+        self._path = path
+
+    def __enter__(self) -> None:
+        try:
+            try:
+                self._take()
+            except FileNotFoundError:
+                self._disk.make_folder(self._path.parent)
+                self._take()
+        except OSError as error:
+            raise _unreadable("locked", self._path, error) from error
+
+    def __exit__(self, *_: object) -> None:
+        self._holding.__exit__(None, None, None)
+
+    def _take(self) -> None:
+        holding = self._disk.lock(self._path)
+        holding.__enter__()
+        self._holding = holding
 
 
 class _Segment:

@@ -45,7 +45,7 @@ class Frontier:
 
     def copy(self) -> Frontier:
         """Give an independent copy."""
-        twin = Frontier()
+        twin = Frontier.__new__(Frontier)
         twin.size = self.size
         twin._peaks = self._peaks.copy()
         return twin
@@ -73,7 +73,7 @@ class Frontier:
             if peak is not None:
                 row = [peak, *row]
             self._peaks[height] = row[-1] if len(row) % 2 else None
-            row = pair_up(row)
+            row = pair_up(row) if len(row) > 1 else []
             height += 1
         self.size += len(leaves)
         return grown

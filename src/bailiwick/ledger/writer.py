@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from binascii import hexlify
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from bailiwick.canonical import time_ns, time_text
 from bailiwick.errors import BailiwickError, LedgerBroken, LedgerPoisoned, ProofRejected, Unavailable, UsageRefused
@@ -30,6 +30,8 @@ COLUMNS_FLUSH_RECORDS = 16_384
 """Records after which hashes that wait in memory are written to their columns."""
 CLOCK_NS_MAX = 253_402_300_799_999_999_999
 """Last moment that a timestamp can say, in nanoseconds since 1970: the end of the year 9999."""
+
+T = TypeVar("T")
 
 _NANOSECONDS_PER_MS = 1_000_000
 
@@ -102,8 +104,7 @@ class Writer:
         Raises:
             LedgerBroken, LedgerPoisoned: see ``recover.catch_up``; appending stops.
         """
-        with self._turn():
-            pass
+        self._in_turn(lambda: None)
 
     def commit(self, entries: Sequence[Admitted]) -> list[Receipt]:
         """Append one group, at most ``GROUP_BYTES_MAX``, and give the receipts; durable on return.
@@ -113,16 +114,11 @@ class Writer:
             LedgerBroken: what is stored does not follow any more.
             Unavailable: the store cannot be locked or read; nothing was written.
         """
-        with self._turn():
-            return self._append(entries, self._stamp())
+        return self._in_turn(lambda: self._append(entries, self._stamp()))
 
     def checkpoint(self, *, is_forced: bool = False) -> Checkpoint:
         """Give the newest checkpoint; sign one first where other records came since, or where it is forced."""
-        with self._turn():
-            newest = self._tip.checkpoint
-            if newest is not None and self._tip.is_covered and not is_forced:
-                return newest
-            return self._sign()
+        return self._in_turn(lambda: self._sign() if is_forced else self._newest() or self._sign())
 
     def maintain(self) -> None:
         """Do what can wait until callers have their answer: a checkpoint where one is due, hashes to their columns."""
@@ -148,15 +144,14 @@ class Writer:
 
     # --- inside a turn ----------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Hold the store alone, at its true end."""
+    def _in_turn(self, work: Callable[[], T]) -> T:
+        """Do something while the store is held alone, at its true end."""
         with self._mutex:
             self._check_usable()
             try:
                 with self._store.exclusive():
                     self._catch_up()
-                    yield
+                    return work()
             except (LedgerPoisoned, LedgerBroken) as error:
                 self._failure = error
                 raise
@@ -222,6 +217,10 @@ class Writer:
         self._columns.extend(start, tip.frontier.extend(leaves))
         self._tip = tip
         return [Receipt(index=start + position, leaf=leaf.hex()) for position, leaf in enumerate(leaves)]
+
+    def _newest(self) -> Checkpoint | None:
+        """Give the newest checkpoint, or None where other records came since."""
+        return self._tip.checkpoint if self._tip.is_covered else None
 
     def _sign(self) -> Checkpoint:
         """Append a checkpoint of everything before it, alone in its group: it stands only for what is durable."""
