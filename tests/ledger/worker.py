@@ -36,4 +36,5 @@ def main(folder, name, groups):
     json.dump(receipts, sys.stdout)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -31,7 +31,7 @@ class Fault:
 def read_next(raw: bytes, index: int, prev_hash: str, timestamp: str) -> tuple[StoredRecord, None] | tuple[None, Fault]:
     """Read a record and check that it follows: its index, its link to the record before, and the order of time."""
     try:
-        stored = decode(raw)
+        stored = decode(raw, timestamp)
     except ValueError as error:
         return None, Fault(
             index=index,

