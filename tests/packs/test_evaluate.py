@@ -390,6 +390,13 @@ def test_a_false_conjunction_names_the_conjunct(build: Callable[..., Pack]):
     assert entry(exempt, "is_capped").because == "this does not hold: !in.is_exempt"
 
 
+def test_a_rule_says_its_sentence_only_where_it_holds(build: Callable[..., Pack]):
+    """A person would read "Capped." of a case that is not."""
+    assert entry(evaluate(build(), {**FULL, "worked_minutes": 10**6}, DAY), "is_capped").says == "Capped."
+    assert entry(evaluate(build(), FULL, DAY), "is_capped").says is None
+    assert entry(evaluate(build(), {}, DAY), "is_capped").says is None
+
+
 def test_an_unknown_read_is_shown_as_unknown(build: Callable[..., Pack]):
     """The trace would show a missing fact as null, as if somebody had said so."""
     decision = evaluate(build(), {"is_exempt": True}, DAY)

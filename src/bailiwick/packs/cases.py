@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import UsageRefused
 from bailiwick.model import Decision, JsonValue, Status
 from bailiwick.packs.evaluate import evaluate
@@ -124,7 +124,7 @@ def _differing_lists(
 
 def _is_same(given: JsonValue, expected: JsonValue) -> bool:
     """Compare as JSON does: true is not 1."""
-    return canonical_bytes(given) == canonical_bytes(expected)
+    return json.dumps(given, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 
 # --- coverage -------------------------------------------------------------------------------------------------------

@@ -205,7 +205,8 @@ class _Evaluation:
         expression = measure.expression
         answer = expression.answer(self.scope, self.causes)
         because = expression.failed(self.scope) if answer[0] is False else None
-        self._conclude(measure, expression, answer, measure.cite, because=because, says=measure.says)
+        says = measure.says if answer[0] not in (False, None) else None
+        self._conclude(measure, expression, answer, measure.cite, because=because, says=says)
 
     def _table(self, table: Table) -> None:
         row, causes = self._hit(table)
@@ -302,11 +303,11 @@ class _Evaluation:
         obligations: list[Obligation] = []
         for duty in row.duties:
             within, causes = duty.within.answer(self.scope, self.causes)
-            if not causes and not 0 <= int(str(within)) <= WITHIN_MINUTES_MAX:
+            if type(within) is int and not 0 <= within <= WITHIN_MINUTES_MAX:
                 causes = (f"overflow: {duty.within.text} is {within} minutes, not 0 to {WITHIN_MINUTES_MAX}",)
-            if causes:
+            if causes or type(within) is not int:
                 return self._undecided(row, causes, after=after)
-            obligations.append(self._obligation(duty, int(str(within))))
+            obligations.append(self._obligation(duty, within))
         self._note_row(row, Status.COMPUTED, row.outcome, self._open_end(row), kind="impact")
         self._skip(after)
         return Impact(outcome=row.outcome, severity=row.severity, reason=row.says, obligations=tuple(obligations))

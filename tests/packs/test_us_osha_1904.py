@@ -1,0 +1,242 @@
+"""The pack that ships: its own cases, its reader, its sample, and a second engine on every expression."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import cel
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bailiwick
+from bailiwick.engine import Engine
+from bailiwick.errors import SchemaViolated
+from bailiwick.model import INTEGER_MAX, Tier
+from bailiwick.packs import Pack, evaluate, run_cases
+from bailiwick.packs.expressions import Expression, asking_name, engine_name
+from bailiwick.schema import parse_document
+
+BUILTIN = Path(bailiwick.__file__).parent / "builtin"
+MODULE = BUILTIN / "modules" / "osha-intake"
+SAMPLE = BUILTIN / "samples" / "osha-injuries.csv"
+DAY = "2020-09-25"
+
+
+# --- its own cases --------------------------------------------------------------------------------------------------
+
+
+def test_every_case_comes_out_as_written(osha: Pack):
+    """The shipped law would not be what its authors wrote down."""
+    report = run_cases(osha)
+    assert [failure.to_json() for failure in report.failed] == []
+    assert report.cases >= 60
+
+
+def test_cases_touch_every_rule(osha: Pack):
+    """A rule of the shipped law would never have been tried."""
+    assert run_cases(osha).uncovered == ()
+
+
+def test_cases_reach_every_outcome_and_both_laws(osha: Pack):
+    """A whole consequence, or the older rule, would never have been tried."""
+    assert {case.outcome for case in osha.cases} == set(osha.outcomes)
+    dates = {case.legal_date for case in osha.cases}
+    assert {"2001-12-31", "2002-01-01", "2014-12-31", "2015-01-01"} <= dates
+    dues = [duty.get("due_at") for case in osha.cases for duty in case.obligations or ()]
+    assert sum(due is not None for due in dues) >= 5
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("parameters/reporting.yaml", "value: 480", "value: 481"),
+        ("parameters/reporting.yaml", "from: 2015-01-01", "from: 2015-01-02"),
+        ("parameters/reporting.yaml", "value: 3,", "value: 4,"),
+        ("parameters/windows.yaml", "value: 43200", "value: 43201"),
+        ("parameters/windows.yaml", "value: 1440", "value: 1439"),
+        ("parameters/recording.yaml", "10080", "10081"),
+        ("parameters/recording.yaml", "[cancer, fracture]", "[fracture]"),
+        ("rules/measures.yaml", "&& !in.in_construction_work_zone", ""),
+        ("rules/measures.yaml", "minutes_to_death <=", "minutes_to_death <"),
+        ("rules/measures.yaml", "minutes_to_hospitalization <=", "minutes_to_hospitalization <"),
+        ("rules/measures.yaml", "hospitalized_count >=", "hospitalized_count >"),
+        ("rules/measures.yaml", "in.days_away > 0", "in.days_away > 1"),
+        ("rules/measures.yaml", "|| in.lost_consciousness", ""),
+        ("rules/measures.yaml", "|| in.special_recording_case", ""),
+        ("rules/measures.yaml", "in.new_case && ", ""),
+        ("rules/measures.yaml", "!m.excepted && m.death", "m.death"),
+        ("rules/impacts.yaml", "m.recordable && in.keeps_records", "m.recordable"),
+        ("rules/impacts.yaml", "|| m.loss_reportable", ""),
+        ("assumptions.yaml", "['ear', 'eye']", "['eye']"),
+        ("assumptions.yaml", "['eye', 'face', 'head', 'multiple']", "['eye', 'face', 'multiple']"),
+        ("assumptions.yaml", "[29, 31]", "[31]"),
+        ("assumptions.yaml", "[29, 31]", "[29]"),
+        ("assumptions.yaml", "[1, 38]", "[1]"),
+        ("assumptions.yaml", "[1, 38]", "[38]"),
+        ("rules/effects.yaml", "+ '/' +", "+ '-' +"),
+        ("rules/tables/reportable_event.yaml", "'amputation'", "'loss'"),
+    ],
+)
+def test_cases_notice_a_changed_rule(osha_files: dict[str, bytes], path: str, old: str, new: str):
+    """A slip in the law would pass its own cases."""
+    from bailiwick.packs import load_pack
+
+    text = osha_files[path].decode()
+    assert old in text
+    changed = load_pack("us-osha-1904", {**osha_files, path: text.replace(old, new).encode()})
+    assert not run_cases(changed).is_passed
+
+
+# --- its reader and its sample --------------------------------------------------------------------------------------
+
+
+def test_the_pack_pins_the_reader_that_ships(osha: Pack):
+    """Rows would be read by code that the pack was not written for. When the module changes, so must pack.yaml."""
+    manifest: Any = parse_document((MODULE / "module.json").read_bytes())
+    reader = osha.intake["csv"]
+    wasm = (MODULE / manifest["file"]).read_bytes()
+    assert reader.module == manifest["name"]
+    assert reader.digest == manifest["digest"] == "sha256:" + hashlib.sha256(wasm).hexdigest()
+    assert reader.function in manifest["functions"]
+
+
+def test_whatever_the_reader_observes_is_a_fact_of_the_pack(osha: Pack):
+    """A row that was read well would be refused as input."""
+    observed: Any = parse_document((MODULE / "observation.schema.json").read_bytes())
+    accepted: Any = osha.input_schema
+    assert accepted["additionalProperties"] is False
+    assert not accepted.get("required")
+    for name, rule in observed["properties"].items():
+        assert accepted["properties"][name] == rule
+
+
+def test_the_sample_is_read_and_decided_row_by_row(osha: Pack):
+    """The demonstration would show nothing, or nothing but one outcome."""
+    header, *rows = SAMPLE.read_bytes().decode("ascii").removesuffix("\r\n").split("\r\n")
+    outcomes: Counter[str] = Counter()
+    keys = []
+    with Engine() as engine:
+        guest = engine.load((MODULE / "osha-intake.wasm").read_bytes())
+        for row in rows:
+            envelope = json.dumps({"header": header, "row": row}).encode()
+            answer: Any = parse_document(engine.run(guest, "observe", envelope, Tier.LIGHTWEIGHT.budget).output)
+            osha.check_input(answer["ok"])
+            decision = evaluate(osha, answer["ok"], DAY)
+            outcomes[decision.impact.outcome] += 1
+            keys += [effect.key for effect in decision.effects]
+    assert sum(outcomes.values()) == len(rows) >= 200
+    assert set(outcomes) == {"report-within-8-hours", "report-within-24-hours", "record-only", "indeterminate"}
+    assert min(outcomes["report-within-24-hours"], outcomes["indeterminate"]) >= 20
+    assert len(keys) == len(set(keys)) == outcomes["report-within-8-hours"] + outcomes["report-within-24-hours"]
+
+
+def test_the_sample_is_sorted_and_holds_every_code_of_its_kind():
+    """The sample would be a slice of somebody's file, and most codes would never be shown."""
+    with SAMPLE.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    names = [(int(row["summary_nr"]), int(row["injury_line_nr"])) for row in rows]
+    assert names == sorted(set(names))
+    assert {row["degree_of_inj"] for row in rows} == {"1", "2", "3"}
+    assert len({row["nature_of_inj"] for row in rows}) >= 15
+    assert len({row["part_of_body"] for row in rows}) >= 28
+    assert "SOURCE.txt" in {file.name for file in SAMPLE.parent.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"degree": "dead"},
+        {"degree": 1},
+        {"known_at": "yesterday"},
+        {"incident_date": "2020-02-30"},
+        {"days_away": -1},
+        {"name": "x"},
+    ],
+)
+def test_facts_outside_of_the_schema_are_refused(osha: Pack, facts: dict[str, Any]):
+    """A word that no rule knows would count as anything but a death."""
+    with pytest.raises(SchemaViolated):
+        osha.check_input(facts)
+
+
+# --- a second engine ------------------------------------------------------------------------------------------------
+
+WORDS = [
+    "fatality",
+    "hospitalized",
+    "not-hospitalized",
+    "amputation",
+    "fracture",
+    "cancer",
+    "ear",
+    "eye",
+    "multiple",
+    "x",
+    "",
+]
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "boolean": st.booleans(),
+    "integer": st.sampled_from([0, 1, 2, 3, 29, 31, 38, 480, 1440, 1441, 43200, 43201])
+    | st.integers(-INTEGER_MAX, INTEGER_MAX),
+    "string": st.sampled_from(WORDS),
+    "strings": st.lists(st.sampled_from(WORDS), max_size=4),
+}
+
+
+def types_of(pack: Pack) -> dict[str, str]:
+    """Give the type of every path that the pack's rules can read."""
+    types = {field.path: field.type for field in pack.inputs}
+    types |= {parameter.path: parameter.type for parameter in pack.parameters}
+    return types | {rule.path: rule.type for level in pack.levels for rule in level.rules}
+
+
+def expressions_of(pack: Pack) -> list[Expression]:
+    """Give every expression of the pack, and every part of one."""
+    rules = [*pack.assumptions, *(rule for level in pack.levels for rule in level.rules), *pack.rows, *pack.effects]
+    waiting = [expression for rule in rules for expression in rule.expressions]
+    found: list[Expression] = []
+    while waiting:
+        expression = waiting.pop()
+        found.append(expression)
+        waiting += expression.parts
+    return found
+
+
+@pytest.fixture(scope="module")
+def programs(osha: Pack) -> list[tuple[Expression, Any]]:
+    """Give every expression with the second engine's program of the same text."""
+    return [(expression, cel.compile(expression.engine_text)) for expression in expressions_of(osha)]
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_second_engine_agrees_on_every_expression(osha: Pack, programs: list[Any], data: st.DataObject):
+    """The law would mean what one engine's makers happened to write."""
+    types = types_of(osha)
+    known = data.draw(st.fixed_dictionaries({}, optional={path: VALUES[kind] for path, kind in types.items()}))
+    flat = {engine_name(path): value for path, value in known.items()}
+    nested: dict[str, dict[str, Any]] = {"i_": {}, "k_": {}, "p": {}, "m": {}}
+    for path in types:
+        if path.startswith("in."):
+            flat[asking_name(path)] = nested["k_"][path.removeprefix("in.")] = path in known
+    for path, value in known.items():
+        root, _, name = engine_name(path).partition(".")
+        nested[root][name] = value
+    scope = osha.language.scope(flat)
+    for expression, program in programs:
+        value, causes = expression.answer(scope, {})
+        assert second_answer(program, nested) == (None if causes else value), expression.text
+
+
+def second_answer(program: Any, values: dict[str, Any]) -> Any:
+    """Ask the second engine; None where it has no value."""
+    try:
+        return program.execute(values)
+    except (ValueError, TypeError, RuntimeError, KeyError, OverflowError):
+        return None
