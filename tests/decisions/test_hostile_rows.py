@@ -1,4 +1,4 @@
-"""Real rows, mutated by a seed, through the whole loop: each is decided or refused by a code, and the ledger stays whole.
+"""Real rows, mutated by a seed, through the whole loop: each is decided or refused by a code; the ledger stays whole.
 
 To repeat a failure: ``BAILIWICK_SEED=7 make test``.
 """
