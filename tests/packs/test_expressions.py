@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from bailiwick.model import INTEGER_MAX
-from bailiwick.packs.expressions import Language, asking_name, engine_name, is_of_type
+from bailiwick.packs.expressions import (
+    ITEMS_MAX,
+    TEXT_CHARACTERS_MAX,
+    Language,
+    asking_name,
+    engine_name,
+    is_of_type,
+)
 from bailiwick.packs.syntax import SyntaxFault
 
 TYPES = {
@@ -119,6 +126,19 @@ def test_a_quantity_beyond_canonical_json_is_an_overflow(language: Language):
     )
     assert judge(language, "p.cap + 0", "integer", {"p.cap": INTEGER_MAX}) == (INTEGER_MAX, ())
     assert judge(language, "[p.cap * 2]", "integers", {"p.cap": INTEGER_MAX})[1]
+
+
+def test_texts_and_lists_do_not_grow_without_end(language: Language):
+    """Thirty measures, each the double of the one before, would fill the memory."""
+    text, words = "x" * TEXT_CHARACTERS_MAX, ["a"] * ITEMS_MAX
+    assert judge(language, "in.word + ''", "string", {"in.word": text}) == (text, ())
+    assert judge(language, "in.word + 'x'", "string", {"in.word": text})[1] == (
+        f"overflow: in.word + 'x' has more than {TEXT_CHARACTERS_MAX} characters",
+    )
+    assert judge(language, "in.words + []", "strings", {"in.words": words}) == (words, ())
+    assert judge(language, "in.words + in.words", "strings", {"in.words": words})[1] == (
+        f"overflow: in.words + in.words has more than {ITEMS_MAX} items",
+    )
 
 
 def test_text_that_looks_like_an_error_is_text(language: Language):

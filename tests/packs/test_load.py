@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.errors import PackRefused, SchemaViolated
-from bailiwick.packs import IntakeModule, Pack, load_pack
+from bailiwick.packs import IntakeModule, Pack, evaluate, load_pack
 from bailiwick.packs.documents import FILE_BYTES_MAX
 from bailiwick.packs.load import FILES_MAX, REQUIRED
 
@@ -150,6 +150,26 @@ def test_too_many_bytes_in_all_are_refused(faults: Callable[..., list[Any]]):
     """Files below the limit could fill the memory together."""
     more = {f"tests/t{position}.yaml": b"cases: []" + b" " * (FILE_BYTES_MAX - 20) for position in range(17)}
     assert "size" in [each.rule for each in faults(more)]
+
+
+def test_too_many_conjuncts_are_refused_soon(faults: Callable[..., list[Any]], parsed: Parsed):
+    """A pack within every other limit could keep us compiling for minutes."""
+    content = parsed("rules/measures.yaml")
+    expr = " && ".join(["in.is_exempt"] * 120)
+    more = [{"id": f"x{n}", "type": "boolean", "expr": expr, "cite": "ACT 1"} for n in range(100)]
+    violations = faults({"rules/measures.yaml": {"measures": content["measures"] + more}})
+    assert {each.rule for each in violations} == {"programs"}
+
+
+def test_a_table_too_long_for_the_engine_is_judged_row_by_row(build: Callable[..., Pack]):
+    """A pack within every limit would crash the loader, or take the wrong row."""
+    padding = " ".join(["&& in.headcount != -1"] * 60)
+    rows = [
+        {"id": f"r{n}", "when": f"in.headcount == {n} {padding}", "value": f"'{n}'", "cite": "ACT 1"} for n in range(50)
+    ]
+    pack = build({"rules/tables/size.yaml": {"id": "size", "type": "string", "hit": "first", "rows": rows}})
+    decision = evaluate(pack, {"headcount": 49}, "2022-01-01")
+    assert next(each.value for each in decision.measurements if each.id == "size") == "49"
 
 
 def test_every_file_may_be_empty_or_garbled_without_a_crash(files: dict[str, bytes], faults: Callable[..., list[Any]]):

@@ -6,7 +6,7 @@ tested; ``&&`` and ``||`` absorb what they need not know (Kleene logic), as CEL 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -18,6 +18,17 @@ TYPES = ("boolean", "integer", "string", "booleans", "integers", "strings")
 
 CAUSES_MAX = 8
 """Causes that one answer carries; the first ones are the nearest."""
+
+LIST_CHARACTERS_MAX = 50_000
+"""Longest list expression that is compiled as one; the engine takes 100,000 code points."""
+
+PROGRAMS_MAX = 5_000
+"""Most expressions of one pack, their conjuncts counted; each costs up to a tenth of a millisecond to compile."""
+
+TEXT_CHARACTERS_MAX = 10_000
+"""Longest text that an expression gives."""
+ITEMS_MAX = 1_000
+"""Longest list that an expression gives."""
 
 Answer: TypeAlias = tuple[JsonValue, tuple[str, ...]]
 """A value and no causes, or None and the causes why there is no value."""
@@ -117,17 +128,20 @@ class Expression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternatives:
-    """Several conditions judged in one go: one list expression, taken apart only when a member cannot be judged."""
+    """Several conditions judged in one go: one list expression, taken apart only when a member cannot be judged.
+
+    ``program`` is None where together they are too long for the engine.
+    """
 
     members: tuple[Expression, ...]
     program: Any = field(repr=False, compare=False)
     error: Any = field(repr=False, compare=False)
 
-    def answers(self, scope: Any, causes: Causes) -> list[Answer]:
-        """Judge every condition, in order."""
-        result = self.program.eval(scope)
-        if result.type() == self.error:
-            return [member.answer(scope, causes) for member in self.members]
+    def answers(self, scope: Any, causes: Causes) -> Iterable[Answer]:
+        """Judge the conditions in order; where one cannot be judged, each only when it is asked for."""
+        result = self.program.eval(scope) if self.program is not None else None
+        if result is None or result.type() == self.error:
+            return (member.answer(scope, causes) for member in self.members)
         return [(value, ()) for value in result.plain_value()]
 
 
@@ -140,6 +154,7 @@ class Language:
 
         self._types = dict(types)
         self._error = cel.Type.ERROR
+        self._programs = 0
         self._engine_types = {
             "boolean": cel.Type.BOOL,
             "integer": cel.Type.INT,
@@ -164,13 +179,17 @@ class Language:
     def compile_all(self, members: Sequence[Expression]) -> Alternatives:
         """Bind conditions into one list expression."""
         text = "[" + ", ".join(member.engine_text for member in members) + "]"
-        return Alternatives(members=tuple(members), program=self._compile(text), error=self._error)
+        program = self._compile(text) if len(text) <= LIST_CHARACTERS_MAX else None
+        return Alternatives(members=tuple(members), program=program, error=self._error)
 
     def scope(self, values: Mapping[str, JsonValue]) -> Any:
         """Bind values by their engine names; names left out are unknown."""
         return self._environment.Activation(values)
 
     def _build(self, clause: Clause, expected: str | None) -> Expression:
+        self._programs += 1
+        if self._programs > PROGRAMS_MAX:
+            raise SyntaxFault("programs", f"more than {PROGRAMS_MAX} expressions in one pack, their conjuncts counted")
         program = self._compile(clause.engine_text)
         actual = self._words.get(program.return_type().name())
         if actual is None or actual != (expected or actual):
@@ -208,13 +227,18 @@ class Language:
 
 
 def _checked(value: Any, text: str) -> Answer:
-    """Let out only what can be sealed: integers up to 2^53-1."""
-    if type(value) is int and not -INTEGER_MAX <= value <= INTEGER_MAX:
-        return None, (f"overflow: {text} is beyond 2^53-1",)
+    """Let out only what can be sealed and cannot grow without end from one measure to the next."""
     if type(value) is list:
+        if len(value) > ITEMS_MAX:
+            return None, (f"overflow: {text} has more than {ITEMS_MAX} items",)
         for item in value:
-            if _checked(item, text)[1]:
-                return _checked(item, text)
+            causes = _checked(item, text)[1]
+            if causes:
+                return None, causes
+    elif type(value) is int and not -INTEGER_MAX <= value <= INTEGER_MAX:
+        return None, (f"overflow: {text} is beyond 2^53-1",)
+    elif type(value) is str and len(value) > TEXT_CHARACTERS_MAX:
+        return None, (f"overflow: {text} has more than {TEXT_CHARACTERS_MAX} characters",)
     return value, ()
 
 
