@@ -27,7 +27,10 @@ VERIFIER_CHARACTERS_MAX = 300
 NAME_PATTERN = re.compile(r"[!-*,-~]{1,200}\Z")
 """A signer's name: printable ASCII without spaces and without ``+``, at most 200 characters."""
 
-_ED25519 = b"\x01"
+ED25519 = b"\x01"
+"""Type of a key that signs notes (C2SP signed-note)."""
+COSIGNATURE = b"\x04"
+"""Type of a key that cosigns checkpoints with a time (C2SP tlog-cosignature, Ed25519)."""
 _HASH_PATTERN = re.compile(r"[0-9a-f]{8}\Z")
 
 
@@ -68,10 +71,11 @@ def check_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """Checks the signatures of one key. ``public``: 32 bytes as in RFC 8032."""
+    """Checks the signatures of one key. ``public``: 32 bytes as in RFC 8032; ``kind``: ``ED25519`` or ``COSIGNATURE``."""
 
     name: str
     public: bytes
+    kind: bytes = ED25519
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -81,11 +85,11 @@ class Verifier:
             )
 
     @classmethod
-    def read(cls, text: str) -> Verifier:
+    def read(cls, text: str, kind: bytes = ED25519) -> Verifier:
         """Read a verifier key from its text.
 
         Raises:
-            UsageRefused: it is not one, to the last character (code ``verifier-key``).
+            UsageRefused: it is not one of that kind, to the last character (code ``verifier-key``).
 
         >>> Verifier.read("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k").name
         'example.com/foo'
@@ -99,9 +103,10 @@ class Verifier:
             material = decode_base64(encoded)
         except ValueError as error:
             raise _not_a_verifier(text, str(error)) from error
-        if len(material) != 1 + PUBLIC_BYTES or material[:1] != _ED25519:
-            raise _not_a_verifier(text, "it does not hold an Ed25519 key")
-        verifier = cls(name=name, public=material[1:])
+        if len(material) != 1 + PUBLIC_BYTES or material[:1] != kind:
+            what = "Ed25519 key" if kind == ED25519 else "Ed25519 cosignature key"
+            raise _not_a_verifier(text, f"it does not hold an {what}")
+        verifier = cls(name=name, public=material[1:], kind=kind)
         if verifier.key_id.hex() != key_hash:
             raise _not_a_verifier(text, f"its hash is {key_hash}, that of its key is {verifier.key_id.hex()}")
         return verifier
@@ -109,11 +114,11 @@ class Verifier:
     @property
     def key_id(self) -> bytes:
         """Four bytes that stand for this key and name in a note."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
+        return hashlib.sha256(self.name.encode() + b"\n" + self.kind + self.public).digest()[:4]
 
     def text(self) -> str:
         """Give the verifier key as text, to hand on by another way than what it verifies."""
-        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.public).decode('ascii')}"
+        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(self.kind + self.public).decode('ascii')}"
 
     def is_signed(self, message: bytes, signature: bytes) -> bool:
         """Say whether this key made the signature (64 bytes, RFC 8032) over the message."""
@@ -133,18 +138,20 @@ class Signer:
 
     __slots__ = ("_private", "verifier")
 
-    def __init__(self, name: str, secret: bytes) -> None:
+    def __init__(self, name: str, secret: bytes, kind: bytes = ED25519) -> None:
         """Load a private key.
 
         Args:
             name: What the key is called in notes; for a ledger, its origin.
             secret: What ``new_secret`` made, or any unencrypted PKCS #8 PEM of an Ed25519 key.
+            kind: What it signs: notes, or cosignatures. One key must not be used for both.
 
         Raises:
             NotTrusted: the secret is no such key (code ``signing-key``).
         """
         self._private = _read_private(secret)
-        self.verifier = Verifier(name=name, public=self._private.public_key().public_bytes_raw())
+        public = self._private.public_key().public_bytes_raw()
+        self.verifier = Verifier(name=name, public=public, kind=kind)
 
     def sign(self, message: bytes) -> bytes:
         """Give the Ed25519 signature of the message: 64 bytes, the same each time."""

@@ -15,8 +15,11 @@ from bailiwick.errors import LedgerBroken, Verdict
 from bailiwick.keys import Verifier
 from bailiwick.ledger.chain import Fault, read_checkpoint, read_next
 from bailiwick.ledger.record import CHECKPOINT, FIRST_PREV_HASH, FIRST_TIMESTAMP, GENESIS, StoredRecord
+from bailiwick.ledger.rotation import KEY_ROTATED, KEYS_MAX, read_rotation
+from bailiwick.ledger.witness_key import WITNESS_ADDED, read_witness_key
 from bailiwick.ledger.tree import Frontier
 
+_SPECIAL = frozenset({CHECKPOINT, KEY_ROTATED, WITNESS_ADDED})
 PROBLEMS_MAX = 20
 """Problems that a report lists; a verifier stops looking after that many."""
 
@@ -39,8 +42,9 @@ class Report:
     """What a verification found.
 
     ``root`` is in hexadecimal, of ``records`` records, and ``key`` the verifier key that the checkpoints were checked
-    with; all three are what was claimed where the verdict is not ok. ``anchor`` is ``given``, or ``bundle`` where the
-    key came with what it verifies: then the verdict is about consistency only.
+    with, the newest where it was changed; all three are what was claimed where the verdict is not ok. ``anchor`` is
+    ``given``, or ``bundle`` where the key came with what it verifies: then the verdict is about consistency only.
+    ``witnessed`` are the records that enough witnesses stand for, and None where no policy was asked.
     """
 
     verdict: Verdict
@@ -49,6 +53,7 @@ class Report:
     key: str
     anchor: str
     problems: tuple[Problem, ...] = ()
+    witnessed: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -66,17 +71,24 @@ class Report:
             "anchor": self.anchor,
             "record": min(indexes, default=None),
             "problems": [str(problem) for problem in self.problems],
+            **({} if self.witnessed is None else {"witnessed": self.witnessed}),
         }
 
 
 @dataclass(slots=True)
 class RecordWalk:
-    """A walk over all records from the first. ``fault`` is the first that does not follow; leaves go on after it."""
+    """A walk over all records from the first. ``fault`` is the first that does not follow; leaves go on after it.
+
+    ``verifier`` is the key that signs from here on, ``keys`` every key with the size from which on it signs, and
+    ``witnesses`` the keys of witnesses that the ledger's records name.
+    """
 
     verifier: Verifier
     frontier: Frontier = field(default_factory=Frontier)
     fault: Fault | None = None
     checkpoints: int = 0
+    keys: list[tuple[int, Verifier]] = field(default_factory=list)
+    witnesses: list[Verifier] = field(default_factory=list)
     _prev_hash: str = FIRST_PREV_HASH
     _timestamp: str = FIRST_TIMESTAMP
 
@@ -92,7 +104,7 @@ class RecordWalk:
         if self.fault is None:
             for position, raw in enumerate(records):
                 stored, self.fault = read_next(raw, start + position, self._prev_hash, self._timestamp)
-                if stored is not None and (stored.event_type == CHECKPOINT or start + position == 0):
+                if stored is not None and (stored.event_type in _SPECIAL or start + position == 0):
                     self._grow(grown, leaves[done:position])
                     done = position
                     self.fault = self._check_special(stored, start + position)
@@ -114,11 +126,33 @@ class RecordWalk:
                 grown.setdefault(height, []).extend(hashes)
 
     def _check_special(self, stored: StoredRecord, index: int) -> Fault | None:
-        """Check the first record against the key, or a checkpoint against the tree."""
+        """Check the first record against the key, a checkpoint against the tree, or a change of key against both."""
         if index == 0:
+            self.keys = [(0, self.verifier)]
             return _check_genesis(stored, self.verifier)
+        if stored.event_type == KEY_ROTATED:
+            return self._take_key(stored, index)
+        if stored.event_type == WITNESS_ADDED:
+            witness, fault = read_witness_key(stored, index)
+            self.witnesses += [witness] if witness else []
+            return fault
         self.checkpoints += 1
         return read_checkpoint(stored, index, self.frontier.root(), self.verifier)[1]
+
+    def _take_key(self, stored: StoredRecord, index: int) -> Fault | None:
+        new, fault = read_rotation(stored, index, self.frontier.root(), self.verifier)
+        if new is None:
+            return fault
+        if new in [key for _, key in self.keys] or len(self.keys) == KEYS_MAX:
+            message = f"record {index} hands the ledger to {new.text()}, which it had before, or is one key too many"
+            return Fault(index=index, verdict=Verdict.ALTERED, message=message)
+        self.keys.append((index + 1, new))
+        self.verifier = new
+        return None
+
+    def key_at(self, size: int) -> Verifier:
+        """Give the key that signs a checkpoint of so many records. Only after the first record was fed."""
+        return next(key for start, key in reversed(self.keys) if start <= size)
 
 
 def verify_records(
@@ -143,7 +177,7 @@ def verify_records(
         verdict=problems[0].verdict if problems else Verdict.OK,
         records=walk.frontier.size,
         root=walk.frontier.root().hex(),
-        key=verifier.text(),
+        key=walk.verifier.text(),
         anchor="given",
         problems=tuple(problems),
     )

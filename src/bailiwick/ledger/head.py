@@ -14,7 +14,7 @@ import msgspec
 from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import NotTrusted
 from bailiwick.keys import Verifier
-from bailiwick.ledger.note import open_checkpoint
+from bailiwick.ledger.note import is_named, open_checkpoint
 from bailiwick.ledger.tree import Frontier
 from bailiwick.model import Checkpoint, JsonValue
 from bailiwick.ports import LedgerStore
@@ -35,11 +35,12 @@ class Head:
     """What the two slots say.
 
     ``checkpoint`` is the newest that the ledger's key signed; ``frontier`` the tree at its size. Either is None where
-    no slot can be believed for it.
+    no slot can be believed for it. ``verifier``: the key that signed it.
     """
 
     checkpoint: Checkpoint | None
     frontier: Frontier | None
+    verifier: Verifier | None = None
 
     @property
     def count(self) -> int:
@@ -47,13 +48,13 @@ class Head:
         return self.checkpoint.size + 1 if self.checkpoint else 0
 
 
-def read_head(store: LedgerStore, verifier: Verifier) -> Head:
-    """Read both slots, and give what the newest that can be believed says."""
-    slots = [_read_slot(store.read_side(HEAD_NAME, at, SLOT_BYTES), verifier) for at in (0, SLOT_BYTES)]
+def read_head(store: LedgerStore, *verifiers: Verifier) -> Head:
+    """Read both slots, and give what the newest that can be believed says, under any key that the ledger had."""
+    slots = [_read_slot(store.read_side(HEAD_NAME, at, SLOT_BYTES), *verifiers) for at in (0, SLOT_BYTES)]
     return max(slots, key=lambda slot: slot.count)
 
 
-def write_head(store: LedgerStore, frontier: Frontier, checkpoint: Checkpoint, verifier: Verifier) -> None:
+def write_head(store: LedgerStore, frontier: Frontier, checkpoint: Checkpoint, *verifiers: Verifier) -> None:
     """Write the slot that is not the newest. Only after the record that holds the checkpoint is durable.
 
     Raises:
@@ -64,11 +65,11 @@ def write_head(store: LedgerStore, frontier: Frontier, checkpoint: Checkpoint, v
     line = canonical_bytes({"format": FORMAT, "note": checkpoint.note.decode(), "peaks": peaks})
     data = hashlib.sha256(line).hexdigest().encode() + b"\n" + line + b"\n"
     assert len(data) <= SLOT_BYTES, len(data)
-    counts = [_read_slot(store.read_side(HEAD_NAME, at, SLOT_BYTES), verifier).count for at in (0, SLOT_BYTES)]
+    counts = [_read_slot(store.read_side(HEAD_NAME, at, SLOT_BYTES), *verifiers).count for at in (0, SLOT_BYTES)]
     store.write_side(HEAD_NAME, 0 if counts[0] <= counts[1] else SLOT_BYTES, data.ljust(SLOT_BYTES, b"\n"))
 
 
-def _read_slot(slot: bytes, verifier: Verifier) -> Head:
+def _read_slot(slot: bytes, *verifiers: Verifier) -> Head:
     nothing = Head(checkpoint=None, frontier=None)
     digest, _, rest = slot.partition(b"\n")
     line = rest.partition(b"\n")[0]
@@ -76,11 +77,14 @@ def _read_slot(slot: bytes, verifier: Verifier) -> Head:
         return nothing
     try:
         fields = msgspec.json.decode(line, type=_Slot)
-        checkpoint = open_checkpoint(fields.note.encode(), verifier)
+        note = fields.note.encode()
+        verifier = next((each for each in verifiers if is_named(note, each)), verifiers[0])
+        checkpoint = open_checkpoint(note, verifier)
     except (ValueError, NotTrusted):
         return nothing
     try:
         frontier = Frontier(checkpoint.size, [bytes.fromhex(peak) for peak in fields.peaks])
     except ValueError:
-        return Head(checkpoint=checkpoint, frontier=None)
-    return Head(checkpoint=checkpoint, frontier=frontier if frontier.root() == checkpoint.root else None)
+        return Head(checkpoint=checkpoint, frontier=None, verifier=verifier)
+    is_rooted = frontier.root() == checkpoint.root
+    return Head(checkpoint=checkpoint, frontier=frontier if is_rooted else None, verifier=verifier)

@@ -18,6 +18,7 @@ from bailiwick.ledger.audit import Report, verify_records
 from bailiwick.ledger.commit import Committer
 from bailiwick.ledger.export import Bundle, write_bundle
 from bailiwick.ledger.head import read_head
+from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.proof import leaf_digest
 from bailiwick.ledger.receipt import receipt_text
 from bailiwick.ledger.record import BROKEN_HINT, GENESIS, admit, check_node_id, read_record
@@ -47,7 +48,7 @@ class Ledger:
         self,
         tenant: str,
         store: LedgerStore,
-        signer: Signer,
+        keys: Signer | Keyring,
         writer: Writer,
         *,
         node_id: str,
@@ -55,7 +56,7 @@ class Ledger:
     ) -> None:
         self.tenant = tenant
         self._store = store
-        self._signer = signer
+        self._keys = Keyring.of(keys)
         self._node_id = node_id
         self._writer = writer
         self._committer = Committer(writer, idle_ms=checkpoint_ms)
@@ -127,13 +128,21 @@ class Ledger:
         cls,
         tenant: str,
         store: LedgerStore,
-        signer: Signer,
+        signer: Signer | Keyring,
         *,
         clock: Clock,
         node_id: str,
         checkpoint_ms: int | None = CHECKPOINT_MS,
     ) -> Self:
         """Open a ledger at its end; what an interrupted write left is moved aside, and a record says so.
+
+        Args:
+            tenant: Whose ledger.
+            store: Where its records are.
+            signer: Its key, or all keys that it ever had.
+            clock: Gives the time of each record.
+            node_id: Which node writes.
+            checkpoint_ms: Least time between checkpoints that nobody asked for; None for none of them.
 
         Raises:
             NotFound: there is none (code ``ledger-missing``).
@@ -145,18 +154,19 @@ class Ledger:
         """
         check_tenant(tenant)
         check_node_id(node_id)
-        head = read_head(store, signer.verifier)
+        keys = Keyring.of(signer)
+        head = read_head(store, *keys.verifiers)
         if not store.exists() and head.count == 0:
             raise _missing(tenant)
         with store.exclusive():
             check_count(store.count(), head.count)
             if store.count() == 0:
                 raise _missing(tenant)
-            _check_genesis(store.read(0, 1)[0], signer)
+            _check_genesis(store.read(0, 1)[0], keys)
             tip = start_from(head, store)
         writer = Writer(
             store,
-            signer,
+            keys,
             clock=clock,
             node_id=node_id,
             tip=tip,
@@ -164,7 +174,7 @@ class Ledger:
             checkpoint_ms=checkpoint_ms,
         )
         writer.refresh()
-        return cls(tenant, store, signer, writer, node_id=node_id, checkpoint_ms=checkpoint_ms)
+        return cls(tenant, store, keys, writer, node_id=node_id, checkpoint_ms=checkpoint_ms)
 
     def __enter__(self) -> Self:
         return self
@@ -278,7 +288,7 @@ class Ledger:
         batches = (
             self._store.read(first, min(end, first + RECORDS_PER_READ)) for first in range(0, end, RECORDS_PER_READ)
         )
-        return verify_records(batches, self._signer.verifier, progress)
+        return verify_records(batches, self._keys.first.verifier, progress)
 
     def export(self, out: Path, progress: Progress | None = None) -> Bundle:
         """Write everything up to the newest checkpoint as a folder that anybody can check (C2SP tlog-tiles).
@@ -299,7 +309,7 @@ class Ledger:
         batches = (
             self._store.read(first, min(size, first + RECORDS_PER_READ)) for first in range(0, size, RECORDS_PER_READ)
         )
-        return write_bundle(out, batches, checkpoint, self._signer.verifier, progress)
+        return write_bundle(out, batches, checkpoint, self._keys.first.verifier, progress)
 
     def stats(self) -> dict[str, Any]:
         """Count what there is: records, bytes, checkpoint, and what this process did."""
@@ -307,7 +317,7 @@ class Ledger:
         tip = self._writer.tip
         upkeep = self._committer.upkeep_failure or self._writer.side_failure
         return {
-            "origin": self._signer.verifier.name,
+            "origin": self._keys.first.verifier.name,
             "verifier": self.verifier_key(),
             "records": size,
             "bytes": self._store.size(),
@@ -321,7 +331,7 @@ class Ledger:
 
     def verifier_key(self) -> str:
         """Give the verifier key, to hand on by another way than the ledger itself."""
-        return self._signer.verifier.text()
+        return (self._writer.tip.verifier or self._keys.first.verifier).text()
 
     def close(self) -> None:
         """Commit what waits, sign a checkpoint where records came since the last, and let go of everything.
@@ -359,7 +369,7 @@ def _missing(tenant: str) -> NotFound:
     return NotFound(f"tenant {tenant} has no ledger", hint="bailiwick init makes one", code="ledger-missing")
 
 
-def _check_genesis(raw: bytes, signer: Signer) -> None:
+def _check_genesis(raw: bytes, keys: Keyring) -> None:
     """Refuse a ledger of another key or of a format that is not ours, before anything is written to it."""
     genesis = read_record(raw, 0)
     written_format, verifier = genesis.detail.get("format"), genesis.detail.get("verifier")
@@ -369,9 +379,9 @@ def _check_genesis(raw: bytes, signer: Signer) -> None:
             hint="open it with the version of bailiwick that wrote it",
             code="ledger-format",
         )
-    if verifier != signer.verifier.text():
+    if verifier != keys.first.verifier.text():
         raise NotTrusted(
-            f"the ledger belongs to the key {str(verifier)[:200]}, and this is {signer.verifier.text()}",
+            f"the ledger belongs to the key {str(verifier)[:200]}, and this is {keys.first.verifier.text()}",
             hint="restore the ledger's own key, or start a new ledger elsewhere",
             code="ledger-key",
         )

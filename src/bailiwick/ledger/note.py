@@ -2,21 +2,29 @@
 
 A checkpoint is ``origin``, size and base64 root, a line each, then an empty line and the signature. C2SP lets readers
 ignore signatures that they do not know; here the one signature of the ledger's key is all that a checkpoint holds, so
-whatever else stands there is refused.
+whatever else stands there is refused. Witnesses' lines (C2SP tlog-cosignature) come after it and are read apart.
 """
 
 from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bailiwick.errors import NotTrusted
-from bailiwick.keys import NAME_PATTERN, SIGNATURE_BYTES, Signer, Verifier, decode_base64
+from bailiwick.keys import COSIGNATURE, NAME_PATTERN, SIGNATURE_BYTES, Signer, Verifier, decode_base64
 from bailiwick.ledger.proof import HASH_BYTES, SIZE_MAX
 from bailiwick.model import Checkpoint
 
 NOTE_BYTES_MAX = 4_096
-"""Longest checkpoint that is read, in bytes."""
+"""Longest checkpoint that is read, in bytes, without the lines of witnesses."""
+COSIGNATURES_MAX = 32
+"""Lines of witnesses under one checkpoint, in number."""
+COSIGNED_BYTES_MAX = NOTE_BYTES_MAX + COSIGNATURES_MAX * 320
+"""Longest checkpoint that is read, in bytes, with the lines of witnesses."""
+TIME_S_MAX = 2**63 - 1
+"""Latest time of a cosignature, in seconds since 1970 (C2SP tlog-cosignature)."""
 
 _DASH = "\u2014"
 _SIZE_PATTERN = re.compile(r"(?:0|[1-9][0-9]{0,15})\Z")
@@ -66,6 +74,16 @@ def open_checkpoint(note: bytes, verifier: Verifier) -> Checkpoint:
     return checkpoint
 
 
+def is_named(note: bytes, verifier: Verifier) -> bool:
+    """Say whether a checkpoint names a key as its signer; whether it signed is for ``open_checkpoint`` to say.
+
+    Raises:
+        ValueError: it is not a checkpoint, to the last byte.
+    """
+    _, name, blob = split_checkpoint(note)
+    return (name, blob[:4]) == (verifier.name, verifier.key_id)
+
+
 def split_checkpoint(note: bytes) -> tuple[Checkpoint, str, bytes]:
     """Read a checkpoint without checking its signature: what it says, the signer's name, and key id with signature.
 
@@ -88,3 +106,90 @@ def split_checkpoint(note: bytes) -> tuple[Checkpoint, str, bytes]:
     if len(root) != HASH_BYTES or len(blob) != 4 + SIGNATURE_BYTES:
         raise ValueError("its root or its signature has another length")
     return Checkpoint(origin=origin, size=int(size_text), root=root, note=note), name, blob
+
+
+# --- witnesses' lines -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cosignature:
+    """One witness's line under a checkpoint: at ``time_s``, seconds since 1970, it knew of no larger tree.
+
+    ``signature`` is 64 bytes; whose it is, name and key id claim and ``is_cosigned`` checks.
+    """
+
+    name: str
+    key_id: bytes
+    time_s: int
+    signature: bytes
+
+    def line(self) -> bytes:
+        """Give the line as it stands in a note, with its newline."""
+        blob = base64.b64encode(self.key_id + self.time_s.to_bytes(8, "big") + self.signature)
+        return f"{_DASH} {self.name} {blob.decode('ascii')}\n".encode()
+
+    def is_of(self, verifier: Verifier) -> bool:
+        """Say whether it claims to be that witness's."""
+        return (self.name, self.key_id) == (verifier.name, verifier.key_id)
+
+
+def cosign(note: bytes, time_s: int, signer: Signer) -> Cosignature:
+    """Cosign a checkpoint. Whether it follows from the one before is checked by ``witness``."""
+    assert signer.verifier.kind == COSIGNATURE, signer
+    signature = signer.sign(_cosigned_message(note, time_s))
+    verifier = signer.verifier
+    return Cosignature(name=verifier.name, key_id=verifier.key_id, time_s=time_s, signature=signature)
+
+
+def is_cosigned(note: bytes, cosignature: Cosignature, verifier: Verifier) -> bool:
+    """Say whether a witness's key made this line for this checkpoint."""
+    message = _cosigned_message(note, cosignature.time_s)
+    is_dated = 0 < cosignature.time_s <= TIME_S_MAX
+    return is_dated and cosignature.is_of(verifier) and verifier.is_signed(message, cosignature.signature)
+
+
+def split_cosignatures(note: bytes) -> tuple[bytes, list[Cosignature]]:
+    """Part a checkpoint, with the ledger's line alone, from the witnesses' lines after it.
+
+    Raises:
+        ValueError: a line is not exactly the text that its values give, or there are too many.
+    """
+    body, gap, signatures = note.partition(b"\n\n")
+    first, newline, rest = signatures.partition(b"\n")
+    return body + gap + first + newline, read_cosignatures(rest)
+
+
+def read_cosignatures(lines: bytes) -> list[Cosignature]:
+    """Read lines of witnesses, each with its newline; none is an empty list.
+
+    Raises:
+        ValueError: a line is not exactly the text that its values give, or there are too many.
+    """
+    if len(lines) > COSIGNED_BYTES_MAX or lines.count(b"\n") > COSIGNATURES_MAX:
+        raise ValueError(f"more than {COSIGNATURES_MAX} lines of witnesses")
+    cosignatures = [_read_cosignature(line) for line in lines.splitlines(keepends=True)]
+    if len({(each.name, each.key_id) for each in cosignatures}) < len(cosignatures):
+        raise ValueError("one witness has two lines")
+    return cosignatures
+
+
+def join_cosignatures(note: bytes, cosignatures: Sequence[Cosignature]) -> bytes:
+    """Put witnesses' lines under a checkpoint."""
+    return note + b"".join(each.line() for each in cosignatures)
+
+
+def _read_cosignature(line: bytes) -> Cosignature:
+    name, _, blob_text = line.decode().removesuffix("\n").removeprefix(f"{_DASH} ").partition(" ")
+    blob = decode_base64(blob_text)
+    if not NAME_PATTERN.match(name) or len(blob) != 4 + 8 + SIGNATURE_BYTES:
+        raise ValueError("a witness's line has another form")
+    time_s = int.from_bytes(blob[4:12], "big")
+    cosignature = Cosignature(name=name, key_id=blob[:4], time_s=time_s, signature=blob[12:])
+    if cosignature.line() != line:
+        raise ValueError("a witness's line has another form")
+    return cosignature
+
+
+def _cosigned_message(note: bytes, time_s: int) -> bytes:
+    body = note[: note.index(b"\n\n") + 1]
+    return f"cosignature/v1\ntime {time_s}\n".encode() + body

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bailiwick.errors import LedgerBroken, NotTrusted, Verdict
@@ -15,7 +16,7 @@ from bailiwick.keys import Verifier
 from bailiwick.ledger.chain import Fault
 from bailiwick.ledger.columns import Columns
 from bailiwick.ledger.head import Head
-from bailiwick.ledger.note import open_checkpoint
+from bailiwick.ledger.note import is_named, open_checkpoint
 from bailiwick.ledger.record import BROKEN_HINT, CHECKPOINT, decode
 from bailiwick.ledger.tip import Tip
 from bailiwick.ledger.tree import Frontier
@@ -50,11 +51,12 @@ def start_from(head: Head, store: LedgerStore) -> Tip:
         last_hash=hashlib.sha256(raw).hexdigest(),
         timestamp=timestamp,
         checkpoint=head.checkpoint,
+        verifier=head.verifier,
     )
 
 
 def catch_up(
-    store: LedgerStore, tip: Tip, columns: Columns, verifier: Verifier, *, known: int
+    store: LedgerStore, tip: Tip, columns: Columns, verifiers: Sequence[Verifier], *, known: int
 ) -> tuple[Tip, Quarantined | None]:
     """Find the end of everything that is stored, and move an interrupted write out of the way. Hold ``exclusive``.
 
@@ -62,7 +64,7 @@ def catch_up(
         store: Where the records are.
         tip: The end as it is known; stays as it is.
         columns: Take in the leaves.
-        verifier: Checks checkpoint records.
+        verifiers: Every key that is known to be the ledger's, the oldest first; records say which signs when.
         known: Records that there must be, because a checkpoint said so.
 
     Returns:
@@ -81,10 +83,10 @@ def catch_up(
     store.sync()
     while tip.size < count:
         size = tip.size
-        grown, fault = tip.follow(store.read(size, min(count, size + RECORDS_PER_READ)), verifier)
+        grown, fault = tip.follow(store.read(size, min(count, size + RECORDS_PER_READ)), verifiers[0])
         columns.extend(size, grown)
         if fault is not None:
-            _check_torn(store, tip.size, count, fault, verifier)
+            _check_torn(store, tip.size, count, fault, [*verifiers, *([tip.verifier] if tip.verifier else [])])
             check_count(tip.size, known)
             return tip, store.cut(tip.size)
     if not store.tail():
@@ -109,7 +111,7 @@ def check_count(count: int, known: int) -> None:
         )
 
 
-def _check_torn(store: LedgerStore, index: int, count: int, fault: Fault, verifier: Verifier) -> None:
+def _check_torn(store: LedgerStore, index: int, count: int, fault: Fault, verifiers: Sequence[Verifier]) -> None:
     """Refuse whatever one interrupted write of one group cannot have left.
 
     The records of a group carry one timestamp, and no group holds both records and a checkpoint. So two timestamps, or
@@ -121,17 +123,18 @@ def _check_torn(store: LedgerStore, index: int, count: int, fault: Fault, verifi
         raise _broken(_unfinished(index, store.size_from(index)))
     records = store.read(index, count)
     times = set(_TIME_OF_RECORD(b"\n".join([*records, store.tail()])))
-    if len(times) > 1 or any(_is_checkpoint(raw, verifier) for raw in records):
+    if len(times) > 1 or any(_is_checkpoint(raw, verifiers) for raw in records):
         message = f"{fault.message}; records after it were acknowledged later"
         raise _broken(replace(fault, message=message))
 
 
-def _is_checkpoint(raw: bytes, verifier: Verifier) -> bool:
+def _is_checkpoint(raw: bytes, verifiers: Sequence[Verifier]) -> bool:
     try:
         stored = decode(raw)
         if stored.event_type != CHECKPOINT:
             return False
-        open_checkpoint(str(stored.detail.get("note")).encode(), verifier)
+        note = str(stored.detail.get("note")).encode()
+        open_checkpoint(note, next((each for each in verifiers if is_named(note, each)), verifiers[0]))
     except (ValueError, NotTrusted):
         return False
     return True

@@ -9,20 +9,26 @@ from dataclasses import dataclass
 from bailiwick.keys import Verifier
 from bailiwick.ledger.chain import Fault, read_checkpoint, read_next
 from bailiwick.ledger.proof import leaf_digest
-from bailiwick.ledger.record import CHECKPOINT, FIRST_PREV_HASH, FIRST_TIMESTAMP
+from bailiwick.ledger.record import CHECKPOINT, FIRST_PREV_HASH, FIRST_TIMESTAMP, StoredRecord
+from bailiwick.ledger.rotation import KEY_ROTATED, read_rotation
 from bailiwick.ledger.tree import Frontier
 from bailiwick.model import Checkpoint
 
 
 @dataclass(slots=True, kw_only=True)
 class Tip:
-    """What the next record follows. ``is_covered``: nothing but checkpoint records came since the newest checkpoint."""
+    """What the next record follows.
+
+    ``is_covered``: nothing but checkpoint records came since the newest checkpoint. ``verifier``: the key that signs
+    from here on, or None where no record was read that says so.
+    """
 
     frontier: Frontier
     last_hash: str = FIRST_PREV_HASH
     timestamp: str = FIRST_TIMESTAMP
     checkpoint: Checkpoint | None = None
     is_covered: bool = True
+    verifier: Verifier | None = None
 
     @property
     def size(self) -> int:
@@ -37,10 +43,15 @@ class Tip:
             timestamp=self.timestamp,
             checkpoint=self.checkpoint,
             is_covered=self.is_covered,
+            verifier=self.verifier,
         )
 
     def follow(self, records: Sequence[bytes], verifier: Verifier) -> tuple[dict[int, list[bytes]], Fault | None]:
         """Move over stored records, as far as each follows from the one before.
+
+        Args:
+            records: Stored bytes, in order.
+            verifier: The ledger's first key; ``self.verifier`` goes before it.
 
         Returns:
             What the leaves add to the tree, as ``Frontier.extend``, and the fault that stopped the walk, or None.
@@ -55,20 +66,29 @@ class Tip:
             if stored is None:
                 merge(grown, self.frontier.extend(leaves))
                 return grown, fault
-            if stored.event_type == CHECKPOINT:
+            self.is_covered = False
+            if stored.event_type in {CHECKPOINT, KEY_ROTATED}:
                 merge(grown, self.frontier.extend(leaves))
                 leaves = []
-                checkpoint, fault = read_checkpoint(stored, index, self.frontier.root(), verifier)
-                if checkpoint is None:
+                fault = self._take_signed(stored, index, self.verifier or verifier)
+                if fault is not None:
                     return grown, fault
-                self.checkpoint, self.is_covered = checkpoint, True
-            else:
-                self.is_covered = False
             leaves.append(leaf_digest(raw))
             self.last_hash = hashlib.sha256(raw).hexdigest()
             self.timestamp = stored.timestamp
         merge(grown, self.frontier.extend(leaves))
         return grown, None
+
+    def _take_signed(self, stored: StoredRecord, index: int, verifier: Verifier) -> Fault | None:
+        """Take in a checkpoint, or a change of the key."""
+        if stored.event_type == KEY_ROTATED:
+            new, fault = read_rotation(stored, index, self.frontier.root(), verifier)
+            self.verifier = new or self.verifier
+            return fault
+        checkpoint, fault = read_checkpoint(stored, index, self.frontier.root(), verifier)
+        if checkpoint is not None:
+            self.checkpoint, self.is_covered = checkpoint, True
+        return fault
 
 
 def merge(grown: dict[int, list[bytes]], more: dict[int, list[bytes]]) -> None:

@@ -17,10 +17,12 @@ from bailiwick.errors import BailiwickError, LedgerBroken, LedgerPoisoned, Proof
 from bailiwick.keys import Signer
 from bailiwick.ledger.columns import Columns
 from bailiwick.ledger.head import write_head
+from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.note import sign_checkpoint, signature_blob
 from bailiwick.ledger.proof import verify_inclusion
 from bailiwick.ledger.record import CHECKPOINT, CLOCK_REGRESSION, RECOVERED, Admitted, admit
 from bailiwick.ledger.recover import RECORDS_PER_READ, catch_up, check_count
+from bailiwick.ledger.rotation import KEY_ROTATED, rotation_detail
 from bailiwick.ledger.tip import Tip
 from bailiwick.ledger.tree import Frontier, inclusion_proof
 from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Quarantined, Receipt
@@ -42,7 +44,7 @@ class Writer:
     def __init__(
         self,
         store: LedgerStore,
-        signer: Signer,
+        keys: Signer | Keyring,
         *,
         clock: Clock,
         node_id: str,
@@ -51,7 +53,8 @@ class Writer:
         checkpoint_ms: int | None,
     ) -> None:
         self._store = store
-        self._signer = signer
+        self._keys = Keyring.of(keys)
+        self._signer = self._keys.first
         self._clock = clock
         self._node_id = node_id
         self._tip = tip
@@ -120,6 +123,15 @@ class Writer:
         """Give the newest checkpoint; sign one first where other records came since, or where it is forced."""
         return self._in_turn(lambda: self._sign() if is_forced else self._newest() or self._sign())
 
+    def rotate(self, new: Signer) -> Receipt:
+        """Hand the ledger on to another key: a record that both keys signed, then a checkpoint by the new one.
+
+        Raises:
+            NotTrusted: the key that signs now is not here (code ``ledger-key``).
+            LedgerPoisoned: a write or flush failed; reopening says which key signs.
+        """
+        return self._in_turn(lambda: self._rotate(new))
+
     def maintain(self) -> None:
         """Do what can wait until callers have their answer: a checkpoint where one is due, hashes to their columns."""
         if self._is_due():
@@ -166,8 +178,8 @@ class Writer:
             ) from failure
 
     def _catch_up(self) -> None:
-        verifier = self._signer.verifier
-        self._tip, moved = catch_up(self._store, self._tip, self._columns, verifier, known=self._known)
+        verifiers = self._keys.verifiers
+        self._tip, moved = catch_up(self._store, self._tip, self._columns, verifiers, known=self._known)
         if moved is not None:
             self._append([self._recovered(moved)], self._stamp())
 
@@ -226,6 +238,7 @@ class Writer:
         """Append a checkpoint of everything before it, alone in its group: it stands only for what is durable."""
         timestamp = self._stamp()
         frontier = self._tip.frontier.copy()
+        self._take_key()
         checkpoint = sign_checkpoint(frontier.size, frontier.root(), self._signer)
         signature = signature_blob(checkpoint.note)
         self._append([self._own(CHECKPOINT, {"note": checkpoint.note.decode()}, signature)], timestamp)
@@ -234,12 +247,29 @@ class Writer:
         self._signed_at_ns = self._clock.now_ns()
         self._flush_columns()
         try:
-            write_head(self._store, frontier, checkpoint, self._signer.verifier)
+            write_head(self._store, frontier, checkpoint, *self._keys.verifiers)
             self._head_failure = None
         except Unavailable as error:
             # The older head stands, and opening reads a little more; ``stats`` says so.
             self._head_failure = error
         return checkpoint
+
+    def _take_key(self) -> None:
+        """Take the private key that signs from here on, where records say that it is another."""
+        verifier = self._tip.verifier
+        if verifier is not None and verifier != self._signer.verifier:
+            self._signer = self._keys.signer(verifier)
+
+    def _rotate(self, new: Signer) -> Receipt:
+        timestamp = self._stamp()
+        self._take_key()
+        size, root = self._tip.size, self._tip.frontier.root()
+        entry = self._own(KEY_ROTATED, rotation_detail(size, root, self._signer, new))
+        receipt = self._append([entry], timestamp)[0]
+        self._keys.add(new)
+        self._tip.verifier = new.verifier
+        self._sign()
+        return receipt
 
     def _own(self, event_type: str, detail: Mapping[str, JsonValue], signature: str | None = None) -> Admitted:
         actor = Actor(id=self._node_id, role="node")
