@@ -71,7 +71,7 @@ def check_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """Checks the signatures of one key. ``public``: 32 bytes as in RFC 8032; ``kind``: ``ED25519`` or ``COSIGNATURE``."""
+    """Checks the signatures of one key. ``public``: 32 bytes as in RFC 8032; ``kind``: what it signs."""
 
     name: str
     public: bytes

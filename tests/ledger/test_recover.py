@@ -188,7 +188,8 @@ def test_a_forged_checkpoint_record_is_altered(left):
     """Otherwise whoever can write the file could sign for the ledger."""
     place = left()
     ledger = place.open()
-    ledger._writer._signer = place.other_signer
+    ledger._writer._keys.add(place.other_signer)
+    ledger._writer._tip.verifier = place.other_signer.verifier
     ledger.checkpoint()
     place.abandon(ledger)
     assert refusal(place) == (Verdict.ALTERED, COVERED + 3)

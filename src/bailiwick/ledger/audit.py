@@ -16,12 +16,13 @@ from bailiwick.keys import Verifier
 from bailiwick.ledger.chain import Fault, read_checkpoint, read_next
 from bailiwick.ledger.record import CHECKPOINT, FIRST_PREV_HASH, FIRST_TIMESTAMP, GENESIS, StoredRecord
 from bailiwick.ledger.rotation import KEY_ROTATED, KEYS_MAX, read_rotation
-from bailiwick.ledger.witness_key import WITNESS_ADDED, read_witness_key
 from bailiwick.ledger.tree import Frontier
+from bailiwick.ledger.witness_key import WITNESS_ADDED, read_witness_key
 
-_SPECIAL = frozenset({CHECKPOINT, KEY_ROTATED, WITNESS_ADDED})
 PROBLEMS_MAX = 20
 """Problems that a report lists; a verifier stops looking after that many."""
+
+_SPECIAL = frozenset({CHECKPOINT, KEY_ROTATED, WITNESS_ADDED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
