@@ -178,6 +178,17 @@ class KeyStore(Protocol):
         ...
 
 
+class Hold(Protocol):
+    """A lock that is being held."""
+
+    def is_held(self) -> bool:
+        """Say whether nobody else took the lock meanwhile; cheap enough for each write.
+
+        That happens where its file was removed, or where a file system over the network gave the lock away.
+        """
+        ...
+
+
 class Disk(Protocol):
     """Files, in the few operations that durability is made of, so that each of them can be made to fail in a test.
 
@@ -233,8 +244,12 @@ class Disk(Protocol):
         """Remove a file."""
         ...
 
-    def lock(self, path: Path) -> AbstractContextManager[None]:
-        """Hold a lock among all threads and processes while the block runs; a holder that dies lets go of it."""
+    def lock(self, path: Path, wait_ms: int | None = None) -> AbstractContextManager[Hold]:
+        """Hold a lock among all threads and processes while the block runs; a holder that dies lets go of it.
+
+        Entering raises ``TimeoutError`` where nobody lets go of it within ``wait_ms``, in milliseconds; None waits for
+        as long as it takes.
+        """
         ...
 
     def release(self, path: Path) -> None:
@@ -319,6 +334,10 @@ class LedgerStore(Protocol):
         """
         ...
 
+    def kept_aside(self, start: int) -> list[Quarantined]:
+        """Give what ``cut`` moved aside from record ``start`` on, by name: a crash may keep a cut from being recorded."""
+        ...
+
     def read_side(self, name: str, offset: int, size: int) -> bytes:
         """Read from a side file; fewer bytes, or none, where it is short or missing."""
         ...
@@ -343,6 +362,7 @@ __all__ = [
     "EffectChannel",
     "EffectQueue",
     "Entropy",
+    "Hold",
     "KeyStore",
     "LedgerStore",
     "PackSource",

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bailiwick.ports import Hold
+
 
 class MemoryDisk:
     """See ``ports.Disk``. ``sync`` has nothing to do here; a wrapper can forget what was not synced."""
@@ -92,9 +94,10 @@ class MemoryDisk:
             self._file(path)
             del self._files[path]
             del self._modes[path]
+            self._locks.pop(path, None)
 
     @contextmanager
-    def lock(self, path: Path) -> Iterator[None]:
+    def lock(self, path: Path, wait_ms: int | None = None) -> Iterator[Hold]:
         """Hold the lock of a file among all threads; the file is made where it is missing."""
         self._check_folder(path.parent)
         with self._mutex:
@@ -102,8 +105,12 @@ class MemoryDisk:
             if path not in self._files:
                 self._files[path] = bytearray()
                 self._modes[path] = 0o600
-        with lock:
-            yield
+        if not lock.acquire(timeout=-1 if wait_ms is None else wait_ms / 1000):
+            raise _error(errno.ETIMEDOUT, path)
+        try:
+            yield _Hold(self._locks, path, lock)
+        finally:
+            lock.release()
 
     def release(self, path: Path) -> None:
         """Do nothing: no file is kept open."""
@@ -120,6 +127,21 @@ class MemoryDisk:
     def _check_folder(self, folder: Path) -> None:
         if folder not in self._folders:
             raise _error(errno.ENOTDIR if folder in self._files else errno.ENOENT, folder)
+
+
+class _Hold:
+    """See ``ports.Hold``. A lock whose file was removed is nobody's any more."""
+
+    __slots__ = ("_lock", "_locks", "_path")
+
+    def __init__(self, locks: dict[Path, threading.Lock], path: Path, lock: threading.Lock) -> None:
+        self._locks = locks
+        self._path = path
+        self._lock = lock
+
+    def is_held(self) -> bool:
+        """Say whether the file still has this lock."""
+        return self._locks.get(self._path) is self._lock
 
 
 def _error(number: int, path: Path) -> OSError:

@@ -13,6 +13,10 @@ import threading
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
+from bailiwick.ports import Hold
+
+_EPOCH_BYTES = 16
+
 
 class SystemDisk:
     """See ``ports.Disk``."""
@@ -102,7 +106,7 @@ class SystemDisk:
         self.release(path)
         path.unlink()
 
-    def lock(self, path: Path) -> AbstractContextManager[None]:
+    def lock(self, path: Path, wait_ms: int | None = None) -> AbstractContextManager[Hold]:
         """Hold the lock of a file among all threads and processes; the file is made where it is missing."""
         if os.getpid() != self._process:
             raise OSError(errno.EDEADLK, "locks are not shared with a forked process; open the disk anew", str(path))
@@ -110,7 +114,7 @@ class SystemDisk:
             lock = self._locks.get(path)
             if lock is None:
                 lock = self._locks[path] = _Lock(path)
-        return lock
+        return lock if wait_ms is None else _Wait(lock, wait_ms / 1000)
 
     def release(self, path: Path) -> None:
         """Close what is kept open for a file."""
@@ -139,27 +143,129 @@ class SystemDisk:
 
 
 class _Lock:
-    """One lock file, open. ``flock`` is per open file, so threads of this process need the mutex beside it."""
+    """One lock file, open. ``flock`` is per open file, so threads of this process need the mutex beside it.
 
-    __slots__ = ("_mutex", "handle")
+    The file holds the epoch: a number that each new holder makes larger, so that one who lost the lock can know.
+    """
+
+    __slots__ = ("_epoch", "_mutex", "_path", "handle")
 
     def __init__(self, path: Path) -> None:
-        self.handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.handle = _open_lock(path)
+        self._path = path
+        self._epoch = b""
         self._mutex = threading.Lock()
 
-    def __enter__(self) -> None:
-        self._mutex.acquire()
-        try:
-            fcntl.flock(self.handle, fcntl.LOCK_EX)
-        except BaseException:
-            self._mutex.release()
-            raise
+    def __enter__(self) -> _Lock:
+        return self.take(None)
 
     def __exit__(self, *_: object) -> None:
         try:
             fcntl.flock(self.handle, fcntl.LOCK_UN)
         finally:
             self._mutex.release()
+
+    def take(self, seconds: float | None) -> _Lock:
+        """Take the lock, or raise ``TimeoutError``; an epoch of one's own begins where somebody else had it since."""
+        if not self._mutex.acquire(timeout=-1 if seconds is None else seconds):
+            raise _timeout(self._path)
+        try:
+            self._take_file(seconds)
+            while os.fstat(self.handle).st_nlink == 0:
+                # Somebody removed the file, and others may have made it anew: the lock of that one is the lock.
+                os.close(self.handle)
+                self.handle = _open_lock(self._path)
+                self._take_file(seconds)
+            self._begin_epoch()
+        except BaseException:
+            self._mutex.release()
+            raise
+        return self
+
+    def is_held(self) -> bool:
+        """Say whether the file is still there, with the epoch that this holder began."""
+        return os.pread(self.handle, _EPOCH_BYTES, 0) == self._epoch and os.fstat(self.handle).st_nlink > 0
+
+    def _begin_epoch(self) -> None:
+        found = os.pread(self.handle, _EPOCH_BYTES, 0)
+        if found == self._epoch and found:
+            return
+        number = int(found) if found.isdigit() else 0
+        self._epoch = b"%0*d" % (_EPOCH_BYTES, (number + 1) % 10**_EPOCH_BYTES)
+        with suppress(OSError):
+            # On a full disk the lock is still good to read under; ``is_held`` says no, so that nobody writes under it.
+            os.pwrite(self.handle, self._epoch, 0)
+
+    def _take_file(self, seconds: float | None) -> None:
+        if seconds is None:
+            fcntl.flock(self.handle, fcntl.LOCK_EX)
+            return
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._wait_for_file(seconds)
+
+    def _wait_for_file(self, seconds: float) -> None:
+        """Wait in the queue of the system, in a thread, for as long as may be: ``flock`` itself knows no time limit."""
+        waiting = _Waiting(self._path)
+        thread = threading.Thread(target=waiting.run, name="lock-wait", daemon=True)
+        thread.start()
+        thread.join(seconds)
+        handle = waiting.give_up()
+        if handle is None:
+            raise _timeout(self._path)
+        os.close(self.handle)
+        self.handle = handle
+
+
+class _Wait:
+    """A lock of which each taking is bounded in time."""
+
+    __slots__ = ("_lock", "_seconds")
+
+    def __init__(self, lock: _Lock, seconds: float) -> None:
+        self._lock = lock
+        self._seconds = seconds
+
+    def __enter__(self) -> _Lock:
+        return self._lock.take(self._seconds)
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.__exit__(*error)
+
+
+class _Waiting:
+    """One wait for a lock, with an open file of its own: what is given up cannot unlock what is taken later."""
+
+    def __init__(self, path: Path) -> None:
+        self._handle = _open_lock(path)
+        self._is_taken = False
+        self._is_given_up = False
+        self._mutex = threading.Lock()
+
+    def run(self) -> None:
+        """Wait until the lock is had; let go of it at once where nobody waits for it any more."""
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        with self._mutex:
+            if self._is_given_up:
+                os.close(self._handle)
+            self._is_taken = not self._is_given_up
+
+    def give_up(self) -> int | None:
+        """Wait no longer, and give the handle that has the lock, or None where it was not had."""
+        with self._mutex:
+            if self._is_taken:
+                return self._handle
+            self._is_given_up = True
+            return None
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _timeout(path: Path) -> OSError:
+    return OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), str(path))
 
 
 def _read_all(handle: int, offset: int, wanted: int) -> bytes:

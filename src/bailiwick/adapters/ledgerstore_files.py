@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bailiwick.errors import LedgerBroken, LedgerPoisoned, Unavailable, Verdict
 from bailiwick.model import Quarantined
-from bailiwick.ports import Disk
+from bailiwick.ports import Disk, Hold
 
 SEGMENT_RECORDS = 65_536
 """Records after which a segment is full."""
@@ -30,9 +30,13 @@ SEGMENT_BYTES = 64 << 20
 TAIL_BYTES_MAX = 16 << 20
 """Longest unfinished line that is looked at, in bytes; more than any group of records can leave behind."""
 
+LOCK_WAIT_MS = 30_000
+"""Longest wait for whoever holds the ledger, in milliseconds; a group takes a few."""
+
 _READ_BYTES = 8 << 20
 _LINE_BYTES = 1 << 16
 _SEALED_KEPT = 4
+_QUARANTINE_NAME = re.compile(r"([0-9]{12})-([0-9a-f]{16})\Z")
 _SEGMENT_NAME = re.compile(r"([0-9]{12})\.jsonl\Z")
 
 
@@ -52,10 +56,11 @@ class FileLedgerStore:
         self._side_paths: set[Path] = set()
         self._sealed: OrderedDict[int, _Segment] = OrderedDict()
         self._sealed_mutex = threading.Lock()
+        self._hold: Hold | None = None
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the store alone, among all threads and processes."""
-        return _Exclusive(self._disk, self._lock_path)
+        return _Exclusive(self, self._disk, self._lock_path)
 
     def exists(self) -> bool:
         """Say whether there is a segment."""
@@ -123,11 +128,17 @@ class FileLedgerStore:
         assert not active.tail, active.tail[:40]
         data = b"\n".join(records) + b"\n"
         try:
+            if not self._is_held():
+                raise _lock_lost(self._lock_path)
             self._disk.write(active.path, active.end, data)
             self._disk.sync(active.path)
+            is_held = self._is_held()
         except OSError as error:
             self._undo(active, error)
             raise _poisoned("write", active.path, error) from error
+        if not is_held:
+            # Somebody else may have written there too: nothing is taken off again, and nothing is promised.
+            raise _poisoned("keep alone", self._lock_path, OSError("another process took the lock meanwhile"))
         active.grow([len(record) + 1 for record in records])
 
     def sync(self) -> None:
@@ -158,6 +169,24 @@ class FileLedgerStore:
         active.shrink(start)
         return kept
 
+    def kept_aside(self, start: int) -> list[Quarantined]:
+        """Give what ``cut`` moved aside from record ``start`` on; a copy that was interrupted is not one."""
+        folder = self._folder / "quarantine"
+        try:
+            names = self._disk.names(folder)
+            found = [match for name in names if (match := _QUARANTINE_NAME.match(name)) and int(match[1]) >= start]
+            copies = [(match, self._disk.read(folder / match[0])) for match in found]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unreadable("read", folder, error) from error
+        digests = [hashlib.sha256(data).hexdigest() for _, data in copies]
+        return [
+            Quarantined(name=match[0], index=int(match[1]), size=len(data), digest=f"sha256:{digest}")
+            for (match, data), digest in zip(copies, digests, strict=True)
+            if digest.startswith(match[2])
+        ]
+
     def read_side(self, name: str, offset: int, size: int) -> bytes:
         """Read from a side file; fewer bytes, or none, where it is short or missing."""
         try:
@@ -186,6 +215,9 @@ class FileLedgerStore:
         self._side_paths.clear()
 
     # --- segments ---------------------------------------------------------------------------------------------------
+
+    def _is_held(self) -> bool:
+        return self._hold is None or self._hold.is_held()
 
     def _path(self, first: int) -> Path:
         return self._folder / "seg" / f"{first:012d}.jsonl"
@@ -332,9 +364,10 @@ class FileLedgerStore:
 class _Exclusive:
     """The lock of a store, held while a block runs; its folder is made where it is missing."""
 
-    __slots__ = ("_disk", "_holding", "_path")
+    __slots__ = ("_disk", "_holding", "_path", "_store")
 
-    def __init__(self, disk: Disk, path: Path) -> None:
+    def __init__(self, store: FileLedgerStore, disk: Disk, path: Path) -> None:
+        self._store = store
         self._disk = disk
         self._path = path
 
@@ -345,15 +378,18 @@ class _Exclusive:
             except FileNotFoundError:
                 self._disk.make_folder(self._path.parent)
                 self._take()
+        except TimeoutError as error:
+            raise _locked(self._path) from error
         except OSError as error:
             raise _unreadable("locked", self._path, error) from error
 
     def __exit__(self, *_: object) -> None:
+        self._store._hold = None
         self._holding.__exit__(None, None, None)
 
     def _take(self) -> None:
-        holding = self._disk.lock(self._path)
-        holding.__enter__()
+        holding = self._disk.lock(self._path, LOCK_WAIT_MS)
+        self._store._hold = holding.__enter__()
         self._holding = holding
 
 
@@ -396,6 +432,22 @@ class _Segment:
         """Forget the lines from an index on."""
         del self.ends[stop - self.first :]
         self.tail = b""
+
+
+def _locked(path: Path) -> Unavailable:
+    return Unavailable(
+        f"another process holds {path} for more than {LOCK_WAIT_MS / 1000:g} seconds",
+        hint=f"fuser {path} names it; end it or let it go on, and try again",
+        code="ledger-locked",
+    )
+
+
+def _lock_lost(path: Path) -> Unavailable:
+    return Unavailable(
+        f"another process took {path} meanwhile; nothing was written",
+        hint="do not remove or restore that file while anything runs; try again",
+        code="ledger-lock-lost",
+    )
 
 
 def _unreadable(verb: str, path: Path, error: OSError) -> Unavailable:

@@ -67,6 +67,16 @@ class MemoryLedgerStore:
         del self._records[start:]
         return Quarantined(name=name, index=start, size=len(cut), digest=f"sha256:{digest}")
 
+    def kept_aside(self, start: int) -> list[Quarantined]:
+        """Give what ``cut`` moved aside from record ``start`` on."""
+        return [
+            Quarantined(
+                name=name, index=int(name[:12]), size=len(cut), digest=f"sha256:{hashlib.sha256(cut).hexdigest()}"
+            )
+            for name, cut in sorted(self.quarantine.items())
+            if int(name[:12]) >= start
+        ]
+
     def read_side(self, name: str, offset: int, size: int) -> bytes:
         """Read from a side file; fewer bytes, or none, where it is short or missing."""
         return bytes(self._side.get(name, b"")[offset : offset + size])

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from bailiwick.ports import Disk
+from bailiwick.ports import Disk, Hold
 
 Fault = Callable[[str, Path], None]
 """Does the harm, given the operation's name and its path, before the operation itself happens."""
@@ -109,9 +109,9 @@ class FaultyDisk:
         self._change("unlink", path)
         self._disk.unlink(path)
 
-    def lock(self, path: Path) -> AbstractContextManager[None]:
+    def lock(self, path: Path, wait_ms: int | None = None) -> AbstractContextManager[Hold]:
         """See ``ports.Disk``."""
-        return self._disk.lock(path)
+        return self._disk.lock(path, wait_ms)
 
     def release(self, path: Path) -> None:
         """See ``ports.Disk``."""

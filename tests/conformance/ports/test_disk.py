@@ -1,5 +1,6 @@
 """Every disk behaves like the machine's, errors included, so that what holds on one holds on the other."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -169,8 +170,68 @@ def test_a_lock_is_let_go_when_the_block_fails(disk, folder):
     """Otherwise one error would lock a ledger for ever."""
     with pytest.raises(KeyError), disk.lock(folder / "LOCK"):
         raise KeyError
+    with disk.lock(folder / "LOCK") as hold:
+        assert hold.is_held()
+
+
+def test_whoever_waits_for_a_lock_is_told_in_time_that_it_cannot_be_had(disk, folder):
+    """Otherwise a process that was stopped while it held the lock would stop every other one for ever."""
+    results = []
+
+    def wait():
+        try:
+            with disk.lock(folder / "LOCK", 10):
+                results.append("taken")
+        except TimeoutError:
+            results.append("told")
+
     with disk.lock(folder / "LOCK"):
-        assert disk.size(folder / "LOCK") == 0
+        thread = threading.Thread(target=wait)
+        thread.start()
+        thread.join(20)
+    assert results == ["told"]
+    with disk.lock(folder / "LOCK", 10) as hold:
+        assert hold.is_held()
+
+
+def test_a_lock_whose_file_was_removed_is_not_held(disk, folder):
+    """Otherwise two could hold what each takes for the one lock, and write over each other."""
+    with disk.lock(folder / "LOCK", 1_000) as hold:
+        assert hold.is_held()
+        disk.unlink(folder / "LOCK")
+        with disk.lock(folder / "OTHER", 1_000) as other:
+            assert other.is_held()
+        assert not hold.is_held()
+
+
+def test_a_lock_that_another_system_disk_took_over_is_not_held(tmp_path):
+    """Otherwise who lost a lock without being told would go on writing where the next holder writes."""
+    one, other = SystemDisk(), SystemDisk()
+    with one.lock(tmp_path / "LOCK", 1_000) as hold:
+        fcntl.flock(one._locks[tmp_path / "LOCK"].handle, fcntl.LOCK_UN)
+        with other.lock(tmp_path / "LOCK", 1_000) as taken:
+            assert taken.is_held()
+            assert not hold.is_held()
+    with one.lock(tmp_path / "LOCK", 1_000) as hold:
+        assert hold.is_held()
+    one.close()
+    other.close()
+
+
+def test_a_lock_that_was_given_up_on_can_be_had_later(tmp_path):
+    """Otherwise one long wait would leave a thread behind that holds, or lets go of, somebody else's lock."""
+    one, other = SystemDisk(), SystemDisk()
+    path = tmp_path / "LOCK"
+    with one.lock(path):
+        for _ in range(3):
+            with pytest.raises(TimeoutError), other.lock(path, 5):
+                pass
+    with other.lock(path, 5_000) as hold:
+        for thread in [thread for thread in threading.enumerate() if thread.name == "lock-wait"]:
+            thread.join(0.05)
+        assert hold.is_held()
+    one.close()
+    other.close()
 
 
 def test_two_system_disks_exclude_each_other(tmp_path):
@@ -202,8 +263,8 @@ def test_a_process_that_dies_lets_go_of_its_lock(tmp_path):
     lock = tmp_path / "LOCK"
     assert subprocess.run([sys.executable, "-c", program, lock], check=False).returncode == 9
     disk = SystemDisk()
-    with disk.lock(lock):
-        assert disk.size(lock) == 0
+    with disk.lock(lock, 1_000) as hold:
+        assert hold.is_held()
     disk.close()
 
 

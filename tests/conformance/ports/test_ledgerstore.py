@@ -291,3 +291,15 @@ def test_a_disk_that_cannot_be_read_is_unavailable(files):
         with pytest.raises(Unavailable) as refused:
             ask()
         assert refused.value.code == "ledger-unreadable"
+
+
+def test_what_was_cut_is_named_again_from_its_index_on(open_store):
+    """Otherwise a crash right after a cut would leave no word of what was dropped."""
+    store = open_store()
+    assert store.kept_aside(0) == []
+    with store.exclusive():
+        store.append(0, RECORDS)
+        cut = store.cut(7)
+    again = open_store()
+    assert again.kept_aside(0) == again.kept_aside(7) == [cut]
+    assert again.kept_aside(8) == []
