@@ -14,7 +14,8 @@ BailiwickError
 ├── EffectsFrozen              the panic switch holds (exit 3)
 ├── NotFound                   no such home, tenant, pack, module, record or blob (exit 4)
 ├── Unavailable                the host cannot answer now; nothing was sealed (exit 5)
-│   └── LedgerPoisoned         a write or flush failed; reads go on
+│   ├── LedgerPoisoned         a write or flush failed; reads go on
+│   └── LedgerRaced            another writer was first; nothing was written
 ├── ProofRejected              a proof that does not lead to the root
 └── LedgerBroken               a ledger or bundle that does not verify; carries its verdict (exit 10 to 16)
 """
@@ -199,6 +200,33 @@ class LedgerPoisoned(Unavailable):
     """A write or flush failed, so what is on disk is unknown; reads go on, and appends wait for a reopening."""
 
     code = "ledger-poisoned"
+
+
+class LedgerRaced(Unavailable):
+    """Another writer stored a record of the same index first. Nothing was written: catch up, and append again."""
+
+    code = "ledger-raced"
+
+
+class SinkUnavailable(Unavailable):
+    """A receiver of records did not confirm them, for a reason that may pass; they are sent again.
+
+    Codes: ``sink-unreachable``, ``sink-timeout``, ``sink-busy``, ``sink-denied``, ``sink-answer``, ``sink-unwritable``.
+    ``retry_after_s`` is how long the receiver asked to be left alone, in seconds, or None.
+    """
+
+    code = "sink-unreachable"
+
+    def __init__(self, message: str, *, hint: str, code: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after_s = retry_after_s
+
+
+class SinkRefused(BailiwickError):
+    """A receiver refuses what was sent, and will refuse it again. Nothing of the batch counts as delivered."""
+
+    code = "sink-refused"
+    exit_code = 3
 
 
 class ProofRejected(BailiwickError):

@@ -144,6 +144,36 @@ class Cursor:
     leaf: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """A record on its way to a receiver outside: the record, where it stands, and the bytes that are sent of it.
+
+    ``leaf`` is its RFC 6962 leaf digest, 64 hexadecimal digits; ``body`` one line of JSON in the shape of OCSF, the same
+    bytes each time the record is sent.
+    """
+
+    tenant: str
+    origin: str
+    leaf: str
+    record: Record
+    body: bytes
+
+    @property
+    def key(self) -> str:
+        """What tells a receiver that it has this event already: origin and index."""
+        return f"{self.origin}#{self.record.index}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSettings:
+    """One sink as ``node.toml`` declares it: its name, its kind, whose ledger it gets, and what its kind asks for."""
+
+    name: str
+    kind: str
+    tenant: str
+    options: Mapping[str, bool | int | str]
+
+
 # --- what the engine runs -------------------------------------------------------------------------------------------
 
 

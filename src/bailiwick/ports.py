@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from bailiwick.model import Cursor, Draft, JsonValue, Quarantined, QueuedEffect, Receipt
+from bailiwick.model import AuditEvent, Cursor, Draft, JsonValue, Quarantined, QueuedEffect, Receipt
 
 
 class Clock(Protocol):
@@ -158,6 +158,64 @@ class EffectQueue(Protocol):
         ...
 
 
+class AuditSink(Protocol):
+    """Hands records to one receiver outside, in order, at least once. Used by one thread at a time."""
+
+    @property
+    def records_max(self) -> int:
+        """Most events of one delivery, in number."""
+        ...
+
+    @property
+    def bytes_max(self) -> int:
+        """Most bytes of the bodies of one delivery; a single event may be larger."""
+        ...
+
+    def deliver(self, events: Sequence[AuditEvent]) -> str:
+        """Hand over events, oldest first; on return the receiver has confirmed all of them, as far as it can.
+
+        An event may come again, under the same ``key`` and with the same bytes. What the receiver had to say besides
+        is given back, or empty text. Returns within a bounded time, whatever the receiver does.
+
+        Raises:
+            SinkUnavailable: not confirmed, for a reason that may pass; some may have arrived.
+            SinkRefused: the receiver refuses at least one of them, and will refuse it again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        ...
+
+
+class CursorStore(Protocol):
+    """Keeps how far each reader of a tenant's ledger has come, durably, as a few bytes that it never reads into."""
+
+    def exclusive(self, tenant: str, reader: str) -> AbstractContextManager[None]:
+        """Be the only one, among all threads and processes, that moves a reader on; not to be nested.
+
+        Raises:
+            Unavailable: the lock cannot be had (``cursor-unwritable``).
+        """
+        ...
+
+    def get(self, tenant: str, reader: str) -> bytes | None:
+        """Give what was kept last, or None where nothing was.
+
+        Raises:
+            Unavailable: it cannot be read (``cursor-unreadable``).
+        """
+        ...
+
+    def put(self, tenant: str, reader: str, state: bytes) -> None:
+        """Keep a state in place of the one before; durable on return, and whole or not at all.
+
+        Raises:
+            Unavailable: it cannot be kept (``cursor-unwritable``); the one before is there still.
+        """
+        ...
+
+
 class KeyStore(Protocol):
     """Keeps secrets of a tenant by name, apart from its data."""
 
@@ -273,7 +331,7 @@ class LedgerStore(Protocol):
         """Hold the store alone, among all threads and processes; not to be nested.
 
         Raises:
-            Unavailable: the lock cannot be had.
+            Unavailable: the lock cannot be had, or the store is retired (code ``ledger-moved``).
         """
         ...
 
@@ -315,6 +373,8 @@ class LedgerStore(Protocol):
 
         Raises:
             LedgerPoisoned: a write or flush failed; which records are stored is unknown.
+            LedgerRaced: somebody who did not wait for ``exclusive`` stored a record of that index first.
+            Unavailable: the store cannot be written now. As after ``LedgerRaced``, nothing was written.
         """
         ...
 
@@ -350,14 +410,28 @@ class LedgerStore(Protocol):
         """
         ...
 
+    def retire(self, note: str) -> None:
+        """Give nobody the store alone any more, durably, because the ledger is elsewhere; an empty note takes that back.
+
+        Raises:
+            Unavailable: that failed; nothing has changed.
+        """
+        ...
+
+    def retired(self) -> str:
+        """Give the note of a store that is retired; empty where it is in use."""
+        ...
+
     def close(self) -> None:
         """Let go of files."""
         ...
 
 
 __all__ = [
+    "AuditSink",
     "BlobStore",
     "Clock",
+    "CursorStore",
     "Disk",
     "EffectChannel",
     "EffectQueue",
