@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager
 from itertools import accumulate
 from pathlib import Path
 
+from bailiwick.adapters.ledgerstore_checks import moved
 from bailiwick.errors import LedgerBroken, LedgerPoisoned, Unavailable, Verdict
 from bailiwick.model import Quarantined
 from bailiwick.ports import Disk, Hold
@@ -208,6 +209,29 @@ class FileLedgerStore:
         except OSError as error:
             raise _unreadable("written", path, error) from error
 
+    def retire(self, note: str) -> None:
+        """Give nobody the store alone any more: the lock file says why. An empty note takes that back."""
+        try:
+            if not self._exists(self._lock_path):
+                self._disk.make_folder(self._folder)
+                self._disk.create(self._lock_path)
+            self._disk.truncate(self._lock_path, 0)
+            self._disk.write(self._lock_path, 0, note.encode())
+            self._disk.sync(self._lock_path)
+        except OSError as error:
+            raise _unreadable("written", self._lock_path, error) from error
+        finally:
+            self._disk.release(self._lock_path)
+
+    def retired(self) -> str:
+        """Give the note of a store that is retired; empty where it is in use."""
+        try:
+            return self._disk.read(self._lock_path).decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise _unreadable("read", self._lock_path, error) from error
+
     def close(self) -> None:
         """Let go of files."""
         for path in (self._active.path, *self._side_paths):
@@ -382,6 +406,14 @@ class _Exclusive:
             raise _locked(self._path) from error
         except OSError as error:
             raise _unreadable("locked", self._path, error) from error
+        try:
+            if self._disk.size(self._path):
+                raise moved(self._disk.read(self._path).decode(errors="replace"))
+        except FileNotFoundError:
+            pass  # a lock need not have a file
+        except BaseException:
+            self._holding.__exit__(None, None, None)
+            raise
 
     def __exit__(self, *_: object) -> None:
         self._store._hold = None

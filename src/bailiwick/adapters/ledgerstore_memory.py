@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from bailiwick.adapters.ledgerstore_checks import moved
 from bailiwick.model import Quarantined
 
 
@@ -17,12 +18,15 @@ class MemoryLedgerStore:
         self._records: list[bytes] = []
         self._side: dict[str, bytearray] = {}
         self._lock = threading.Lock()
+        self._note = ""
         self.quarantine: dict[str, bytes] = {}
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the store alone, among all threads."""
         with self._lock:
+            if self._note:
+                raise moved(self._note)
             yield
 
     def exists(self) -> bool:
@@ -86,6 +90,14 @@ class MemoryLedgerStore:
         side = self._side.setdefault(name, bytearray())
         side.extend(bytes(max(offset - len(side), 0)))
         side[offset : offset + len(data)] = data
+
+    def retire(self, note: str) -> None:
+        """Give nobody the store alone any more; an empty note takes that back."""
+        self._note = note
+
+    def retired(self) -> str:
+        """Give the note of a store that is retired; empty where it is in use."""
+        return self._note
 
     def close(self) -> None:
         """Do nothing: the records live as long as the object."""

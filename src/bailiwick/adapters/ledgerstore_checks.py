@@ -1,0 +1,82 @@
+"""What ledger stores outside plain files have in common: digests beside the bytes, and the same words for the same fate."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from bailiwick.errors import LedgerBroken, LedgerPoisoned, LedgerRaced, Unavailable, Verdict
+from bailiwick.model import Quarantined
+
+COPY_HINT = "restore the ledger's store from a copy; bailiwick ledger verify names what is damaged"
+
+Row = tuple[int, int, bytes, bytes]
+"""Index of a record, where it ends in bytes from the first, SHA-256 of its bytes, its bytes."""
+
+
+def rows_of(start: int, begin: int, records: Sequence[bytes]) -> list[Row]:
+    """Give the rows of records, the first at index ``start`` and byte ``begin``."""
+    ends = list(accumulate(map(len, records), initial=begin))[1:]
+    sha256 = hashlib.sha256
+    return [
+        (index, end, sha256(record).digest(), record)
+        for index, (end, record) in enumerate(zip(ends, records, strict=True), start)
+    ]
+
+
+def checked_records(rows: Iterable[tuple[int, bytes, bytes]], start: int, stop: int) -> list[bytes]:
+    """Give the bytes of rows (index, digest, bytes) that must be exactly ``start`` to ``stop``, in order.
+
+    Raises:
+        LedgerBroken: one is missing (verdict truncated), twice there (forked), or not the bytes that were given to the
+            store (corrupt).
+    """
+    records: list[bytes] = []
+    for index, digest, raw in rows:
+        expected = start + len(records)
+        if index != expected:
+            verdict, what = (
+                (Verdict.TRUNCATED, "is missing") if index > expected else (Verdict.FORKED, "is there twice")
+            )
+            where = min(index, expected)
+            raise LedgerBroken(verdict, f"record {where} {what} in the store", hint=COPY_HINT, index=where)
+        if hashlib.sha256(raw).digest() != bytes(digest):
+            message = f"the store gives other bytes for record {index} than it was given"
+            raise LedgerBroken(Verdict.CORRUPT, message, hint=COPY_HINT, index=index)
+        records.append(bytes(raw))
+    if len(records) != stop - start:
+        index = start + len(records)
+        raise LedgerBroken(Verdict.TRUNCATED, f"record {index} is missing in the store", hint=COPY_HINT, index=index)
+    return records
+
+
+def quarantined(start: int, data: bytes) -> Quarantined:
+    """Name bytes from record ``start`` on that are moved out of a ledger."""
+    digest = hashlib.sha256(data).hexdigest()
+    return Quarantined(name=f"{start:012d}-{digest[:16]}", index=start, size=len(data), digest=f"sha256:{digest}")
+
+
+def moved(note: str) -> Unavailable:
+    """Say that a store is no longer the ledger's place."""
+    return Unavailable(
+        f"this ledger takes no more records here: {note}",
+        hint="start again, to use it where it is now; where a move was interrupted: bailiwick ledger move",
+        code="ledger-moved",
+    )
+
+
+def poisoned(what: str, error: object) -> LedgerPoisoned:
+    """Say that nobody knows which records are stored."""
+    return LedgerPoisoned(
+        f"{what}: {error}; whether the newest records are kept is unknown",
+        hint="see to the store, then start again; nothing that was acknowledged is lost",
+    )
+
+
+def raced(start: int, by: str) -> LedgerRaced:
+    """Say that somebody else's record has the index that was to be written; nothing of ours is stored."""
+    return LedgerRaced(
+        f"another writer stored record {start} first ({by}); nothing was written",
+        hint="try again; if it goes on, see who else writes to this ledger",
+    )
