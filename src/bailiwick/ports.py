@@ -395,7 +395,7 @@ class LedgerStore(Protocol):
         ...
 
     def kept_aside(self, start: int) -> list[Quarantined]:
-        """Give what ``cut`` moved aside from record ``start`` on, by name: a crash may keep a cut from being recorded."""
+        """Give what ``cut`` moved aside from record ``start`` on, by name: a crash may keep a cut from a record."""
         ...
 
     def read_side(self, name: str, offset: int, size: int) -> bytes:
@@ -411,7 +411,7 @@ class LedgerStore(Protocol):
         ...
 
     def retire(self, note: str) -> None:
-        """Give nobody the store alone any more, durably, because the ledger is elsewhere; an empty note takes that back.
+        """Give nobody the store alone any more, durably: the ledger is elsewhere. An empty note takes that back.
 
         Raises:
             Unavailable: that failed; nothing has changed.

@@ -1,4 +1,4 @@
-"""What ledger stores outside plain files have in common: digests beside the bytes, and the same words for the same fate."""
+"""What ledger stores outside plain files share: digests beside the bytes, and the same words for the same fate."""
 
 from __future__ import annotations
 
@@ -63,6 +63,15 @@ def moved(note: str) -> Unavailable:
         f"this ledger takes no more records here: {note}",
         hint="start again, to use it where it is now; where a move was interrupted: bailiwick ledger move",
         code="ledger-moved",
+    )
+
+
+def busy(what: str, seconds: float) -> Unavailable:
+    """Say that somebody else held the ledger for too long; nothing was written."""
+    return Unavailable(
+        f"{what} for more than {seconds:g} seconds",
+        hint="try again; if it goes on, look for a writer that hangs",
+        code="ledger-busy",
     )
 
 

@@ -37,6 +37,7 @@ LOCK_WAIT_MS = 30_000
 _READ_BYTES = 8 << 20
 _LINE_BYTES = 1 << 16
 _SEALED_KEPT = 4
+_MOVED = "MOVED"
 _QUARANTINE_NAME = re.compile(r"([0-9]{12})-([0-9a-f]{16})\Z")
 _SEGMENT_NAME = re.compile(r"([0-9]{12})\.jsonl\Z")
 
@@ -210,27 +211,32 @@ class FileLedgerStore:
             raise _unreadable("written", path, error) from error
 
     def retire(self, note: str) -> None:
-        """Give nobody the store alone any more: the lock file says why. An empty note takes that back."""
+        """Give nobody the store alone any more: the file MOVED says why. An empty note takes that back."""
+        path = self._folder / _MOVED
         try:
-            if not self._exists(self._lock_path):
+            if not self._exists(path):
                 self._disk.make_folder(self._folder)
-                self._disk.create(self._lock_path)
-            self._disk.truncate(self._lock_path, 0)
-            self._disk.write(self._lock_path, 0, note.encode())
-            self._disk.sync(self._lock_path)
+                self._disk.create(path)
+            if note:
+                self._disk.write(path, 0, note.encode())
+                self._disk.sync(path)
+            else:
+                self._disk.unlink(path)
+            self._disk.sync_folder(self._folder)
         except OSError as error:
-            raise _unreadable("written", self._lock_path, error) from error
+            raise _unreadable("written", path, error) from error
         finally:
-            self._disk.release(self._lock_path)
+            self._disk.release(path)
 
     def retired(self) -> str:
         """Give the note of a store that is retired; empty where it is in use."""
+        path = self._folder / _MOVED
         try:
-            return self._disk.read(self._lock_path).decode(errors="replace")
+            return self._disk.read(path).decode(errors="replace")
         except FileNotFoundError:
             return ""
         except OSError as error:
-            raise _unreadable("read", self._lock_path, error) from error
+            raise _unreadable("read", path, error) from error
 
     def close(self) -> None:
         """Let go of files."""
@@ -407,12 +413,10 @@ class _Exclusive:
         except OSError as error:
             raise _unreadable("locked", self._path, error) from error
         try:
-            if self._disk.size(self._path):
-                raise moved(self._disk.read(self._path).decode(errors="replace"))
-        except FileNotFoundError:
-            pass  # a lock need not have a file
+            if note := self._store.retired():
+                raise moved(note)
         except BaseException:
-            self._holding.__exit__(None, None, None)
+            self.__exit__()
             raise
 
     def __exit__(self, *_: object) -> None:

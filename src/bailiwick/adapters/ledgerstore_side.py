@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bailiwick.adapters.ledgerstore_checks import busy
 from bailiwick.errors import Unavailable
 from bailiwick.ports import Disk
+
+LOCK_WAIT_MS = 30_000
+"""Longest wait for another thread or process that holds the ledger, in milliseconds; a group takes a few."""
 
 
 class SideFiles:
@@ -31,12 +35,14 @@ class SideFiles:
         path = self.folder / "LOCK"
         try:
             try:
-                holding = self.disk.lock(path)
+                holding = self.disk.lock(path, LOCK_WAIT_MS)
                 holding.__enter__()
             except FileNotFoundError:
                 self.disk.make_folder(self.folder)
-                holding = self.disk.lock(path)
+                holding = self.disk.lock(path, LOCK_WAIT_MS)
                 holding.__enter__()
+        except TimeoutError as error:
+            raise busy(f"{path} is held by another process", LOCK_WAIT_MS / 1000) from error
         except OSError as error:
             raise unreadable("locked", path, error) from error
         try:
