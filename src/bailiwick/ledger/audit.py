@@ -16,13 +16,15 @@ from bailiwick.keys import Verifier
 from bailiwick.ledger.chain import Fault, read_checkpoint, read_next
 from bailiwick.ledger.record import CHECKPOINT, FIRST_PREV_HASH, FIRST_TIMESTAMP, GENESIS, StoredRecord
 from bailiwick.ledger.rotation import KEY_ROTATED, KEYS_MAX, read_rotation
+from bailiwick.ledger.span import Part, Span, read_span
 from bailiwick.ledger.tree import Frontier
 from bailiwick.ledger.witness_key import WITNESS_ADDED, read_witness_key
 
 PROBLEMS_MAX = 20
 """Problems that a report lists; a verifier stops looking after that many."""
 
-_SPECIAL = frozenset({CHECKPOINT, KEY_ROTATED, WITNESS_ADDED})
+SPECIAL = frozenset({CHECKPOINT, KEY_ROTATED, WITNESS_ADDED})
+"""Types of records that are checked against the ledger's key and tree, as the first record is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +98,29 @@ class RecordWalk:
     def feed(self, records: Sequence[bytes]) -> dict[int, list[bytes]]:
         """Walk over more records, and give what their leaves add to the tree, as ``Frontier.extend``.
 
-        Cost: about 5 µs a record.
+        Cost: about 4 µs a record.
         """
+        span = None if self.fault is not None else read_span(records, self.frontier.size, SPECIAL)
+        if span is not None and span.prev_hash == self._prev_hash and span.timestamp >= self._timestamp:
+            return self._follow(span)
+        return self._feed_carefully(records)
+
+    def _follow(self, span: Span) -> dict[int, list[bytes]]:
+        """Take records that follow, and check those among them that say something about the ledger."""
+        leaves, start, done = span.leaves, self.frontier.size, 0
+        grown: dict[int, list[bytes]] = {0: leaves}
+        for index, stored in span.specials:
+            self._grow(grown, leaves[done : index - start])
+            done = index - start
+            self.fault = self._check_special(stored, index)
+            if self.fault is not None:
+                break
+        self._prev_hash, self._timestamp = span.last_hash, span.last_timestamp
+        self._grow(grown, leaves[done:])
+        return grown
+
+    def _feed_carefully(self, records: Sequence[bytes]) -> dict[int, list[bytes]]:
+        """Walk over records one by one, to the first that does not follow."""
         sha256 = hashlib.sha256
         leaves = [sha256(b"\x00" + raw).digest() for raw in records]
         start, done = self.frontier.size, 0
@@ -105,7 +128,7 @@ class RecordWalk:
         if self.fault is None:
             for position, raw in enumerate(records):
                 stored, self.fault = read_next(raw, start + position, self._prev_hash, self._timestamp)
-                if stored is not None and (stored.event_type in _SPECIAL or start + position == 0):
+                if stored is not None and (stored.event_type in SPECIAL or start + position == 0):
                     self._grow(grown, leaves[done:position])
                     done = position
                     self.fault = self._check_special(stored, start + position)
@@ -115,6 +138,26 @@ class RecordWalk:
                 self._timestamp = stored.timestamp
         self._grow(grown, leaves[done:])
         return grown
+
+    def take(self, part: Part) -> bool:
+        """Take records that were read elsewhere, if they follow; where they do not, nothing has changed.
+
+        What the part says of its records is believed; what it says of the ledger is checked here.
+        """
+        if self.fault is None and (part.prev_hash != self._prev_hash or part.timestamp < self._timestamp):
+            return False
+        base = self.frontier
+        if self.fault is None:
+            for special in part.specials:
+                self.frontier = base.copy()
+                self.frontier.graft(special.before)
+                self.fault = self._check_special(special.stored, base.size + special.before.size)
+                if self.fault is not None:
+                    break
+            self._prev_hash, self._timestamp = part.last_hash, part.last_timestamp
+        self.frontier = base
+        self.frontier.graft(part.frontier)
+        return True
 
     def skip(self, leaves: list[bytes], fault: Fault) -> dict[int, list[bytes]]:
         """Take leaves whose records cannot be read, so that the tree above them can still be checked."""

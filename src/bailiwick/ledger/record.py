@@ -10,6 +10,8 @@ of the record before, in hexadecimal, 64 zeros in the first.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
@@ -17,7 +19,7 @@ import msgspec
 
 from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import LedgerBroken, RecordRefused, Verdict
-from bailiwick.model import Actor, Draft, Record
+from bailiwick.model import Actor, Draft, JsonValue, Record
 
 RECORD_BYTES_MAX = 65_535
 """Largest record, in bytes: entry bundles give its length two bytes."""
@@ -30,6 +32,13 @@ RECOVERED = "ledger.recovered"
 CLOCK_REGRESSION = "clock.regression"
 RESERVED = frozenset({CLOCK_REGRESSION})
 RESERVED_PREFIX = "ledger."
+
+GROUP_MARK = "~group"
+"""In the ``detail`` of the first record of a group: how many records it has, that one counted. All are kept or none."""
+KEY_MARK = "~key"
+"""In the ``detail`` of a record, or of the first of a group: what its caller will know it by."""
+MARK_PREFIX = "~"
+"""What the names of such marks begin with; no draft may have one."""
 
 WORD_CHARACTERS_MAX = 200
 """Longest actor id, role, node id or event type, in characters."""
@@ -44,6 +53,7 @@ _TIME = re.compile(
 ).fullmatch
 _EVENT_TYPE = re.compile(r"[a-z][a-z0-9_-]{0,60}(?:\.[a-z][a-z0-9_-]{0,60}){1,2}").fullmatch
 
+_MARK_BYTES = f'"{MARK_PREFIX}'.encode()
 _PLACE_BYTES = len(FIRST_PREV_HASH) + len(FIRST_TIMESTAMP) + len('"}') + 16
 
 
@@ -61,7 +71,14 @@ class Admitted(NamedTuple):
         return b'%b%d%b%b%b%b"}' % (self.head, index, self.middle, prev_hash, self.end, timestamp)
 
 
-def admit(draft: Draft, node_id: str, *, signature: str | None = None, is_own: bool = False) -> Admitted:
+def admit(
+    draft: Draft,
+    node_id: str,
+    *,
+    signature: str | None = None,
+    is_own: bool = False,
+    marks: Mapping[str, JsonValue] | None = None,
+) -> Admitted:
     """Check a draft and encode what does not depend on its place.
 
     Args:
@@ -69,15 +86,20 @@ def admit(draft: Draft, node_id: str, *, signature: str | None = None, is_own: b
         node_id: Which node records it.
         signature: Base64, on checkpoint records only.
         is_own: The ledger records something about itself, under a type that is kept for that.
+        marks: What the ledger adds to the detail.
 
     Raises:
         RecordRefused: outside the profile of canonical JSON (``profile-*``), too large (``record-too-large``), a word
-            of another form (``record-word``), or a type kept for the ledger itself (``record-reserved``).
+            of another form (``record-word``), or a type or name kept for the ledger itself (``record-reserved``).
     """
     if not _RESOURCE(draft.resource):
         _refuse_word("resource", draft.resource, RESOURCE_CHARACTERS_MAX)
     actor = draft.actor
     detail = canonical_bytes(draft.detail if type(draft.detail) is dict else dict(draft.detail))
+    if _MARK_BYTES in detail:
+        _check_names(draft)
+    if marks:
+        detail = canonical_bytes({**draft.detail, **marks})
     sealed_by = "" if signature is None else f'","signature":"{signature}'
     head = b'%b%b,"entry_id":' % (_actor_part(actor.id, actor.role), detail)
     middle = _event_part(draft.event_type, node_id, is_own)
@@ -90,6 +112,27 @@ def admit(draft: Draft, node_id: str, *, signature: str | None = None, is_own: b
             code="record-too-large",
         )
     return Admitted(head, middle, end, size)
+
+
+def check_key(key: str) -> str:
+    """Give a record's key back if it can stand in a record.
+
+    Raises:
+        RecordRefused: it has another form (``record-word``).
+    """
+    if not _WORD(key):
+        _refuse_word("key", key, WORD_CHARACTERS_MAX)
+    return key
+
+
+def _check_names(draft: Draft) -> None:
+    names = [name for name in draft.detail if name.startswith(MARK_PREFIX)]
+    if names:
+        raise RecordRefused(
+            f"the detail of a {draft.event_type} has the name {names[0][:80]!r}; those with {MARK_PREFIX} are the ledger's",
+            hint="use another name",
+            code="record-reserved",
+        )
 
 
 @lru_cache(maxsize=256)
@@ -146,8 +189,11 @@ def _refuse_float(text: str) -> NoReturn:
     raise ValueError(f"a number with a fraction or exponent, {text[:40]}")
 
 
-_encode = msgspec.json.Encoder(order="sorted").encode
-_decode = msgspec.json.Decoder(StoredRecord, float_hook=_refuse_float).decode
+# The fields of the struct are in order already; only the members of a detail have to be sorted.
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_DECODER = msgspec.json.Decoder(StoredRecord, float_hook=_refuse_float)
+_encode = _ENCODER.encode
+_decode = _DECODER.decode
 
 
 def decode(raw: bytes, same_time: str | None = None) -> StoredRecord:
@@ -164,12 +210,39 @@ def decode(raw: bytes, same_time: str | None = None) -> StoredRecord:
     """
     if len(raw) > RECORD_BYTES_MAX:
         raise ValueError(f"{len(raw)} bytes; at most {RECORD_BYTES_MAX}")
-    stored = _decode(raw)
-    if _encode(stored) != raw:
+    try:
+        stored = _decode(raw)
+        encoded = _encode(stored)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if encoded != raw:
         raise ValueError("its bytes are not canonical JSON")
     if stored.timestamp != same_time and not _TIME(stored.timestamp):
         raise ValueError(f"{stored.timestamp[:40]!r} is not an RFC 3339 UTC time with nine digits")
     return stored
+
+
+def decode_many(records: Sequence[bytes]) -> list[StoredRecord] | None:
+    """Read the fields of many stored records at once, or give None where one of them is not what ``decode`` accepts.
+
+    ``decode`` then says which and why. Timestamps are left to the caller.
+
+    Cost: about 1.5 µs a record, without a call for each.
+    """
+    if not records or max(map(len, records)) > RECORD_BYTES_MAX:
+        return None
+    lines = b"\n".join(records) + b"\n"
+    try:
+        stored = _DECODER.decode_lines(lines)
+    except (ValueError, RecursionError):
+        return None
+    # Canonical JSON holds no newline byte, so equal lines end where the records do: none can lend bytes to another.
+    return stored if len(stored) == len(records) and _ENCODER.encode_lines(stored) == lines else None
+
+
+def is_time(text: str) -> bool:
+    """Say whether a text is an RFC 3339 UTC time with nine digits, as records have it."""
+    return _TIME(text) is not None
 
 
 def read_record(raw: bytes, index: int) -> Record:

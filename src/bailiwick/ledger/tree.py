@@ -78,6 +78,26 @@ class Frontier:
         self.size += len(leaves)
         return grown
 
+    def graft(self, other: Frontier) -> None:
+        """Append a tree that was grown apart, whose leaves follow; no larger than the place where it starts allows.
+
+        Raises:
+            ValueError: its subtrees would not be subtrees of the whole: this size is no multiple of their width.
+        """
+        for height in reversed(range(len(other._peaks))):
+            peak = other._peaks[height]
+            if peak is None:
+                continue
+            if self.size % (1 << height):
+                raise ValueError(f"a tree of {other.size} cannot be grafted at {self.size}")
+            self.size += 1 << height
+            at = height
+            while at < len(self._peaks) and (left := self._peaks[at]) is not None:
+                self._peaks[at], peak = None, node_digest(left, peak)
+                at += 1
+            self._peaks.extend([None] * (at + 1 - len(self._peaks)))
+            self._peaks[at] = peak
+
     def root(self) -> bytes:
         """Give the root of the whole tree, 32 bytes."""
         digest: bytes | None = None
