@@ -19,6 +19,7 @@ JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue
 """JSON without floats: the only JSON that is sealed."""
 
 TENANT_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+SUBJECT_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,126}\Z")
 DIGEST_PATTERN = re.compile(r"sha256:[0-9a-f]{64}\Z")
 SALT_BYTES = 16
 INTEGER_MAX = 2**53 - 1
@@ -58,6 +59,24 @@ def check_digest(digest: str) -> str:
             code="digest",
         )
     return digest
+
+
+def check_subject(subject: str) -> str:
+    """Give the name of a subject back if it can be one: a kind, a slash, and an opaque id, as a record's resource.
+
+    Raises:
+        UsageRefused: anything else; what a person typed does not look like it.
+
+    >>> check_subject("observation/0123456789abcdef")
+    'observation/0123456789abcdef'
+    """
+    if not SUBJECT_PATTERN.match(subject):
+        raise UsageRefused(
+            "that is not the name of a subject",
+            hint="it is the resource of a decision's record, such as observation/ and 32 hexadecimal digits",
+            code="subject-name",
+        )
+    return subject
 
 
 # --- what the ledger keeps ------------------------------------------------------------------------------------------
@@ -131,6 +150,15 @@ class Checkpoint:
     size: int
     root: bytes
     note: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessAnswer:
+    """What a witness answers (C2SP tlog-witness): a status as of HTTP, a body, and the body's media type."""
+
+    status: int
+    body: bytes = b""
+    media: str = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ Adapters live in ``adapters/<port>_<technology>.py``, do not inherit from these,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from bailiwick.model import AuditEvent, Cursor, Draft, JsonValue, Quarantined, QueuedEffect, Receipt
+from bailiwick.model import AuditEvent, Cursor, Draft, JsonValue, Quarantined, QueuedEffect, Receipt, WitnessAnswer
 
 
 class Clock(Protocol):
@@ -43,10 +43,16 @@ class Recorder(Protocol):
 
 
 class BlobStore(Protocol):
-    """Durable keeping of bytes by digest, apart for each tenant."""
+    """Durable keeping of bytes by digest, apart for each tenant, and so that what is kept for a subject can be erased.
 
-    def put_many(self, tenant: str, blobs: Iterable[bytes]) -> list[str]:
+    A subject is the opaque id that also stands in the record (``observation/…``). None means the tenant itself: what is
+    kept for it, packs and modules, is never erased with a subject. Two subjects may hold the same bytes, each its own.
+    """
+
+    def put_many(self, tenant: str, blobs: Iterable[bytes], subjects: Sequence[str | None] | None = None) -> list[str]:
         """Keep blobs durably, all or none, and give their digests in order. A blob that is there already costs nothing.
+
+        ``subjects`` says for each blob for whom it is kept; None: all of them for the tenant itself.
 
         Raises:
             InputRefused: a blob is larger than the store allows (code ``blob-too-large``).
@@ -54,17 +60,33 @@ class BlobStore(Protocol):
         """
         ...
 
-    def get(self, tenant: str, digest: str) -> bytes:
+    def get(self, tenant: str, digest: str, subject: str | None = None) -> bytes:
         """Give a blob back; its digest has been checked against its bytes.
 
+        With a subject: what is kept for it or for the tenant itself; without: whosever it is.
+
         Raises:
-            NotFound: no such blob for this tenant.
+            NotFound: no such blob (code ``blob-not-found``), or it was erased (code ``blob-erased``).
             Unavailable: the stored bytes do not have that digest any more (code ``blob-corrupt``).
         """
         ...
 
     def has(self, tenant: str, digest: str) -> bool:
-        """Say whether the tenant has such a blob."""
+        """Say whether the tenant has such a blob, not erased, whosever it is."""
+        ...
+
+    def kept_for(self, tenant: str, subject: str) -> list[str]:
+        """List the digests of what is kept for a subject, sorted."""
+        ...
+
+    def erase(self, tenant: str, subject: str, digests: Sequence[str] = ()) -> int:
+        """Destroy what is kept for a subject so that nobody can read it again, durably, and say how many blobs it was.
+
+        ``digests`` name what an earlier version kept without saying for whom: it goes as well.
+
+        Raises:
+            Unavailable: it could not be brought to the end; asking again does that.
+        """
         ...
 
     def close(self) -> None:
@@ -427,6 +449,86 @@ class LedgerStore(Protocol):
         ...
 
 
+class Witness(Protocol):
+    """Somebody else who keeps a ledger's newest checkpoint, and cosigns only what grew from it (C2SP tlog-witness)."""
+
+    def add_checkpoint(self, request: bytes) -> WitnessAnswer:
+        """Ask for a cosignature: the old size, the proof from it, and the checkpoint.
+
+        Raises:
+            Unavailable: no answer came in time, or none that can be read. It may have been taken in all the same.
+        """
+        ...
+
+    def checkpoint(self, origin: str) -> bytes:
+        """Give the newest checkpoint that it cosigned for a ledger, with its line; empty where there is none.
+
+        Raises:
+            Unavailable: as ``add_checkpoint``.
+        """
+        ...
+
+
+class WitnessMemory(Protocol):
+    """What a witness must not forget: the newest checkpoint that it cosigned for each ledger."""
+
+    def exclusive(self, origin: str) -> AbstractContextManager[None]:
+        """Hold the memory of one ledger alone, among all threads and processes; not to be nested.
+
+        Raises:
+            Unavailable: the lock cannot be had.
+        """
+        ...
+
+    def read(self, origin: str) -> bytes:
+        """Give the checkpoint that is kept for a ledger; empty where there is none.
+
+        Raises:
+            Unavailable: it cannot be read; that is never taken for none.
+        """
+        ...
+
+    def write(self, origin: str, note: bytes) -> None:
+        """Keep a checkpoint in place of the one before; durable on return. Hold ``exclusive``.
+
+        Raises:
+            Unavailable: that failed; the one before, or this one, is kept whole.
+        """
+        ...
+
+
+@runtime_checkable
+class Segmented(Protocol):
+    """A ``LedgerStore`` that keeps its records in files of many records, of which all but the newest never change."""
+
+    def segments(self) -> Segments:
+        """Give a way to read those files that can be sent to another process."""
+        ...
+
+
+class Segments(Protocol):
+    """Reads the files of a segmented store. Needs no lock, writes nothing, and can be pickled where its disk can.
+
+    Every method raises ``Unavailable`` where the store cannot be read.
+    """
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Give first and stop (not included) of each full segment, in order, as their names say."""
+        ...
+
+    def scan(self, start: int, stop: int) -> Iterator[list[bytes]]:
+        """Give records ``start`` to ``stop`` (not included) in order, some hundreds at a time.
+
+        Raises:
+            LedgerBroken: a segment does not hold as many lines as belong there (verdict corrupt or truncated).
+        """
+        ...
+
+    def digest(self, first: int) -> str:
+        """Give ``sha256:`` and the SHA-256 of the full segment that starts at a record: its lines, newlines included."""
+        ...
+
+
 __all__ = [
     "AuditSink",
     "BlobStore",
@@ -442,4 +544,8 @@ __all__ = [
     "PackSource",
     "PanicSwitch",
     "Recorder",
+    "Segmented",
+    "Segments",
+    "Witness",
+    "WitnessMemory",
 ]

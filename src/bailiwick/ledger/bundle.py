@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,24 @@ from bailiwick.errors import NotFound, NotTrusted, Unavailable, UsageRefused, Ve
 from bailiwick.keys import VERIFIER_CHARACTERS_MAX, Verifier
 from bailiwick.ledger.audit import PROBLEMS_MAX, Problem, RecordWalk, Report, problem_of
 from bailiwick.ledger.chain import Fault
-from bailiwick.ledger.note import NOTE_BYTES_MAX, open_checkpoint
+from bailiwick.ledger.note import (
+    COSIGNED_BYTES_MAX,
+    Cosignature,
+    is_cosigned,
+    is_named,
+    open_checkpoint,
+    split_cosignatures,
+)
+from bailiwick.ledger.policy import Policy
 from bailiwick.ledger.proof import HASH_BYTES
+from bailiwick.ledger.rotation import KEYS_MAX
 from bailiwick.ledger.tiles import BUNDLE_BYTES_MAX, levels, split_entries, tile_path, widths
 from bailiwick.ledger.tree import TILE_WIDTH, Frontier, tile_rows
 from bailiwick.model import Checkpoint
 
 CHECKPOINT_FILE = "checkpoint"
+COSIGNED_FILE = "cosigned"
+"""The newest checkpoint that witnesses cosigned, where that is not the newest of all."""
 KEYS_FILE = "keys"
 FILES_MAX = 4_000_000
 """Files that a bundle may have; enough for 500 million records."""
@@ -35,14 +46,21 @@ class _Refused(Exception):
 
 
 def verify_bundle(
-    path: Path, *, key: str | None, since: Path | None = None, progress: Progress | None = None
+    path: Path,
+    *,
+    key: str | None,
+    since: Path | None = None,
+    policy: Policy | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Check everything that is in an exported ledger, and that nothing else is.
 
     Args:
         path: The folder.
         key: Verifier key got by another way than the bundle; None to check consistency only, under the bundle's own.
+            A ledger that changed its key is followed from any key that it had.
         since: A checkpoint kept from before, or a bundle that holds one; this bundle must have grown from it.
+        policy: Whom to believe, instead of a key: logs, witnesses, and how many of these are enough.
         progress: Told how many records were done since it was last told.
 
     Returns:
@@ -50,20 +68,27 @@ def verify_bundle(
 
     Raises:
         NotFound: there is no such folder, or no such checkpoint to compare with.
-        UsageRefused: the key is not a verifier key.
+        UsageRefused: the key is not a verifier key, or there is a policy too.
         Unavailable: a file cannot be read.
 
     Cost: about 6 µs a record.
     """
-    given = None if key is None else Verifier.read(key)
+    if key is not None and policy is not None:
+        raise UsageRefused("both a key and a policy", hint="put the key on a log line of the policy")
+    anchors: Sequence[Verifier] | None = None if policy is None else policy.logs
+    if key is not None:
+        anchors = [Verifier.read(key)]
     if not path.is_dir():
         raise NotFound(f"there is no folder {path}", hint="give the folder that `bailiwick ledger export` wrote")
-    audit = _BundleAudit(_Folder(path), given)
+    audit = _BundleAudit(_Folder(path), anchors, policy)
     try:
         audit.read_checkpoint()
-        older = None if since is None else audit.read_since(since)
+        audit.read_cosigned()
+        if since is not None:
+            audit.read_since(since)
         audit.check_files()
-        audit.check_records(older, progress)
+        audit.check_records(progress)
+        audit.check_witnesses()
     except _Refused:
         pass
     return audit.report()
@@ -111,15 +136,32 @@ class _Mismatch:
     entries: str
 
 
-class _BundleAudit:
-    """One verification: what is believed so far, and what was found."""
+@dataclass(slots=True)
+class _Older:
+    """An older checkpoint that the tree must have grown from, the key that signed it, and the file that it is in."""
 
-    def __init__(self, folder: _Folder, given: Verifier | None) -> None:
+    checkpoint: Checkpoint
+    verifier: Verifier
+    file: str | None
+
+
+class _BundleAudit:
+    """One verification: what is believed so far, and what was found.
+
+    ``_keys`` are the keys that the ledger is said to have had, oldest first, until its records have said so too.
+    """
+
+    def __init__(self, folder: _Folder, anchors: Sequence[Verifier] | None, policy: Policy | None) -> None:
         self._folder = folder
-        self._given = given
-        self._verifier = given
+        self._anchors = anchors
+        self._policy = policy
+        self._keys: Sequence[Verifier] = ()
+        self._named_witnesses: Sequence[Verifier] = ()
         self._checkpoint: Checkpoint | None = None
         self._claimed: Checkpoint | None = None
+        self._older: list[_Older] = []
+        self._cosigned: list[tuple[Checkpoint, Sequence[Cosignature], str]] = []
+        self._witnessed: int | None = None
         self._problems: list[Problem] = []
 
     def report(self) -> Report:
@@ -130,9 +172,10 @@ class _BundleAudit:
             verdict=problems[0].verdict if problems else Verdict.OK,
             records=checkpoint.size if checkpoint else 0,
             root=checkpoint.root.hex() if checkpoint else "",
-            key=self._verifier.text() if self._verifier else "",
-            anchor="bundle" if self._given is None else "given",
+            key=self._keys[-1].text() if self._keys else "",
+            anchor="bundle" if self._anchors is None else "given",
             problems=problems,
+            witnessed=self._witnessed,
         )
 
     def _found(self, verdict: Verdict, message: str, file: str | None = None, index: int | None = None) -> None:
@@ -143,62 +186,94 @@ class _BundleAudit:
     # --- key and checkpoint -----------------------------------------------------------------------------------------
 
     def read_checkpoint(self) -> None:
-        """Find the key to check with, and the checkpoint that everything else must lead to."""
+        """Find the keys to check with, and the checkpoint that everything else must lead to."""
         named = self._read_keys()
-        verifier = self._verifier = self._given or named
-        note = self._read_small(CHECKPOINT_FILE, NOTE_BYTES_MAX)
-        if verifier is None or note is None:
+        note = self._read_small(CHECKPOINT_FILE, COSIGNED_BYTES_MAX)
+        is_known = self._anchors is None or any(key in self._anchors for key in named)
+        self._keys = named if is_known else self._anchors or ()
+        if not self._keys or note is None:
             raise _Refused
         try:
-            self._checkpoint = open_checkpoint(note, verifier)
+            note, cosignatures = split_cosignatures(note)
+            verifier = self._keys[-1] if is_known else next((each for each in self._keys if is_named(note, each)), None)
+            self._checkpoint = open_checkpoint(note, verifier or self._keys[0])
         except ValueError as error:
             self._found(Verdict.CORRUPT, f"not a checkpoint: {error}", CHECKPOINT_FILE)
         except NotTrusted as error:
-            if named is not None and named != verifier and _is_signed_by(note, named):
-                message = f"the whole bundle is signed by {named.text()}, not by the key that was given"
-                self._problems.insert(0, Problem(verdict=Verdict.UNTRUSTED_KEY, message=message, file=KEYS_FILE))
-                self._claimed = open_checkpoint(note, named)
-            else:
-                self._found(Verdict.ALTERED, error.message, CHECKPOINT_FILE)
+            self._found_signer(note, named, error)
         if self._checkpoint is None:
             raise _Refused
-        if named is not None and named != verifier:
-            self._found(Verdict.ALTERED, f"it names {named.text()}, and another key signed the checkpoint", KEYS_FILE)
+        if named and not is_known:
+            self._keys = [verifier or self._keys[0]]
+            message = f"it names {named[-1].text()}, and another key signed the checkpoint"
+            self._found(Verdict.ALTERED, message, KEYS_FILE)
+        if cosignatures:
+            self._cosigned.append((self._checkpoint, cosignatures, CHECKPOINT_FILE))
+        if self._policy is not None and not self._policy.may_sign(self._keys[-1], self._checkpoint.size):
+            message = f"the policy lets {self._keys[-1].text()} sign no checkpoint of size {self._checkpoint.size}"
+            self._found(Verdict.UNTRUSTED_KEY, message, CHECKPOINT_FILE)
 
-    def read_since(self, since: Path) -> Checkpoint | None:
+    def _found_signer(self, note: bytes, named: Sequence[Verifier], error: NotTrusted) -> None:
+        """Say who signed the checkpoint, where nobody who is believed did."""
+        if named and named[-1] not in self._keys and _is_signed_by(note, named[-1]):
+            message = f"the whole bundle is signed by {named[-1].text()}, not by the key that was given"
+            if self._policy is not None:
+                message = f"the whole bundle is signed by {named[-1].text()}, which is on no log line of the policy"
+            self._problems.insert(0, Problem(verdict=Verdict.UNTRUSTED_KEY, message=message, file=KEYS_FILE))
+            self._claimed = open_checkpoint(note, named[-1])
+        else:
+            self._found(Verdict.ALTERED, error.message, CHECKPOINT_FILE)
+
+    def read_cosigned(self) -> None:
+        """Read the checkpoint that witnesses cosigned, where it is an older one."""
+        if COSIGNED_FILE not in self._folder.files:
+            return
+        note, cosignatures = self._read_older(self._folder.read(COSIGNED_FILE, COSIGNED_BYTES_MAX), COSIGNED_FILE)
+        if note is not None:
+            self._cosigned.append((note, cosignatures, COSIGNED_FILE))
+
+    def read_since(self, since: Path) -> None:
         """Read the older checkpoint that this bundle must have grown from."""
-        assert self._verifier is not None
-        assert self._checkpoint is not None
         file = since / CHECKPOINT_FILE if since.is_dir() else since
         if not file.is_file():
             raise NotFound(f"there is no checkpoint at {file}", hint="give the file that you kept earlier")
-        note = _Folder(file.parent).read(file.name, NOTE_BYTES_MAX)
+        self._read_older(_Folder(file.parent).read(file.name, COSIGNED_BYTES_MAX), str(file))
+
+    def _read_older(self, data: bytes, file: str) -> tuple[Checkpoint | None, Sequence[Cosignature]]:
+        assert self._checkpoint is not None
+        is_ours = file == COSIGNED_FILE
         try:
-            older = open_checkpoint(note, self._verifier)
+            note, cosignatures = split_cosignatures(data)
+            verifier = next((each for each in self._keys if is_named(note, each)), self._keys[-1])
+            older = open_checkpoint(note, verifier)
         except ValueError as error:
-            self._found(Verdict.CORRUPT, f"not a checkpoint: {error}", str(file))
-            return None
+            self._found(Verdict.CORRUPT, f"not a checkpoint: {error}", file)
+            return None, ()
         except NotTrusted as error:
-            self._found(Verdict.UNTRUSTED_KEY, error.message, str(file))
-            return None
+            self._found(Verdict.ALTERED if is_ours else Verdict.UNTRUSTED_KEY, error.message, file)
+            return None, ()
+        if is_ours and (not cosignatures or older.size == self._checkpoint.size):
+            self._found(Verdict.ALTERED, "no line of a witness, or the newest checkpoint again", file)
         if older.size > self._checkpoint.size:
             message = f"the ledger had {older.size} records then, and the bundle stands for {self._checkpoint.size}"
             self._found(Verdict.TRUNCATED, message, CHECKPOINT_FILE)
-            return None
-        return older
+            return None, ()
+        self._older.append(_Older(checkpoint=older, verifier=verifier, file=file if is_ours else None))
+        return older, cosignatures
 
-    def _read_keys(self) -> Verifier | None:
-        data = self._read_small(KEYS_FILE, VERIFIER_CHARACTERS_MAX + 1)
+    def _read_keys(self) -> Sequence[Verifier]:
+        """Read the keys that the bundle says that the ledger had; none where the file cannot be believed."""
+        data = self._read_small(KEYS_FILE, (VERIFIER_CHARACTERS_MAX + 1) * KEYS_MAX)
         if data is None:
-            return None
+            return ()
         try:
-            verifier = Verifier.read(data.decode("ascii").removesuffix("\n"))
+            keys = [Verifier.read(line) for line in data.decode("ascii").removesuffix("\n").split("\n")]
         except (UsageRefused, UnicodeDecodeError) as error:
             self._found(Verdict.CORRUPT, f"not a verifier key: {error}", KEYS_FILE)
-            return None
-        if data != f"{verifier.text()}\n".encode():
-            self._found(Verdict.CORRUPT, "more than one verifier key and a newline", KEYS_FILE)
-        return verifier
+            return ()
+        if data != "".join(f"{verifier.text()}\n" for verifier in keys).encode():
+            self._found(Verdict.CORRUPT, "more than verifier keys, each with a newline", KEYS_FILE)
+        return keys
 
     def _read_small(self, name: str, size_max: int) -> bytes | None:
         if name not in self._folder.files:
@@ -216,7 +291,7 @@ class _BundleAudit:
         if len(self._folder.files) > FILES_MAX:
             self._found(Verdict.ALTERED, f"{len(self._folder.files)} files; at most {FILES_MAX}")
             raise _Refused
-        extra = set(self._folder.files) - {CHECKPOINT_FILE, KEYS_FILE}
+        extra = set(self._folder.files) - {CHECKPOINT_FILE, COSIGNED_FILE, KEYS_FILE}
         missing = False
         for name in _expected(self._checkpoint.size):
             if name in extra:
@@ -231,18 +306,19 @@ class _BundleAudit:
 
     # --- records and tiles ------------------------------------------------------------------------------------------
 
-    def check_records(self, older: Checkpoint | None, progress: Progress | None) -> None:
+    def check_records(self, progress: Progress | None) -> None:
         """Check every record, every tile, and that all of it leads to the checkpoint's root."""
-        assert self._verifier is not None
         assert self._checkpoint is not None
-        walk = RecordWalk(self._verifier)
+        walk = RecordWalk(self._keys[0])
         upper: dict[int, list[bytes]] = {}
         mismatches: list[_Mismatch] = []
         for number, width in widths(self._checkpoint.size, 0):
-            before = walk.frontier.copy() if older is not None and _holds(number, width, older.size) else None
+            due = [each for each in self._older if _holds(number, width, each.checkpoint.size)]
+            before = walk.frontier.copy() if due else None
             grown = tile_rows(self._check_tile(walk, number, width, mismatches))
-            if before is not None and older is not None:
-                self._check_older(before, grown[0], older)
+            for older in due:
+                assert before is not None
+                self._check_older(before.copy(), grown[0], older)
             for level, hashes in grown.items():
                 if level:
                     upper.setdefault(level, []).extend(hashes)
@@ -250,6 +326,45 @@ class _BundleAudit:
                 progress(width)
         self._check_upper(upper)
         self._check_root(walk, mismatches)
+        self._check_keys(walk)
+
+    def _check_keys(self, walk: RecordWalk) -> None:
+        """Compare the keys that the records hand the ledger to with those that were believed until here."""
+        if walk.fault is not None or not walk.keys:
+            return
+        self._named_witnesses = walk.witnesses
+        if [key for _, key in walk.keys] != list(self._keys):
+            message = f"it names {len(self._keys)} keys, and by its records the ledger had {len(walk.keys)}"
+            self._found(Verdict.ALTERED, message, KEYS_FILE)
+        for older in self._older:
+            if walk.key_at(older.checkpoint.size) != older.verifier:
+                message = f"{older.verifier.text()} signed size {older.checkpoint.size}, which was not its to sign"
+                self._found(Verdict.UNTRUSTED_KEY, message, older.file)
+
+    def check_witnesses(self) -> None:
+        """Check every witness's line, whoever is believed; then, by the policy, for how much they stand."""
+        believed = [each.verifier for each in self._policy.witnesses] if self._policy is not None else []
+        if self._problems:
+            return
+        for checkpoint, cosignatures, file in self._cosigned:
+            for line in cosignatures:
+                verifiers = [each for each in (*believed, *self._named_witnesses) if line.is_of(each)]
+                if not any(is_cosigned(checkpoint.note, line, each) for each in verifiers):
+                    message = f"the line of {line.name} is not a cosignature by anybody the ledger or policy names"
+                    self._found(Verdict.ALTERED, message, file)
+        if self._policy is not None and not self._problems:
+            self._check_quorum(self._policy)
+
+    def _check_quorum(self, policy: Policy) -> None:
+        assert self._checkpoint is not None
+        size = self._checkpoint.size
+        found = {checkpoint.size: policy.cosigners(checkpoint.note, lines) for checkpoint, lines, _ in self._cosigned}
+        met = [size for size, cosigners in {size: set[bytes](), **found}.items() if policy.is_met(cosigners)]
+        self._witnessed = max(met, default=0)
+        if self._witnessed < size:
+            names = ", ".join(sorted(name.decode("utf-8", "replace") for name in found.get(size, ()))) or "nobody"
+            message = f"of {size} records, witnesses stand for {self._witnessed}; the newest checkpoint: {names}"
+            self._found(Verdict.STALE_WITNESS, message, CHECKPOINT_FILE)
 
     def _check_tile(
         self, walk: RecordWalk, number: int, width: int, mismatches: list[_Mismatch]
@@ -325,11 +440,12 @@ class _BundleAudit:
             message = f"the records lead to root {root}, and {self._checkpoint.root.hex()} was signed"
             self._found(Verdict.ALTERED, message, CHECKPOINT_FILE)
 
-    def _check_older(self, before: Frontier, leaves: list[bytes], older: Checkpoint) -> None:
-        before.extend(leaves[: older.size - before.size])
-        if before.root() != older.root:
-            message = f"the ledger had another history at size {older.size}, and its key signed both"
-            self._found(Verdict.FORKED, message, index=None)
+    def _check_older(self, before: Frontier, leaves: list[bytes], older: _Older) -> None:
+        size = older.checkpoint.size
+        before.extend(leaves[: size - before.size])
+        if before.root() != older.checkpoint.root:
+            message = f"the ledger had another history at size {size}, and its key signed both"
+            self._found(Verdict.FORKED, message, older.file)
 
 
 def _holds(number: int, width: int, size: int) -> bool:

@@ -15,9 +15,10 @@ from typing import Any
 
 from bailiwick.errors import LedgerBroken, Unavailable, UsageRefused, Verdict
 from bailiwick.keys import Verifier
-from bailiwick.ledger.bundle import CHECKPOINT_FILE, KEYS_FILE
+from bailiwick.ledger.bundle import CHECKPOINT_FILE, COSIGNED_FILE, KEYS_FILE
 from bailiwick.ledger.proof import leaf_digest
-from bailiwick.ledger.record import BROKEN_HINT
+from bailiwick.ledger.record import BROKEN_HINT, decode
+from bailiwick.ledger.rotation import KEY_ROTATED
 from bailiwick.ledger.tiles import frame_entries, tile_path
 from bailiwick.ledger.tree import TILE_WIDTH, Frontier, tile_rows
 from bailiwick.model import Checkpoint
@@ -50,8 +51,18 @@ def write_bundle(
     checkpoint: Checkpoint,
     verifier: Verifier,
     progress: Callable[[int], None] | None = None,
+    *,
+    cosigned: bytes | None = None,
 ) -> Bundle:
     """Write the first ``checkpoint.size`` records, given in order, as a bundle.
+
+    Args:
+        out: Folder to make.
+        batches: The records.
+        checkpoint: What they lead to; its note may carry lines of witnesses.
+        verifier: The ledger's first key; the records say which came after it.
+        progress: Told how many records were done since it was last told.
+        cosigned: The newest checkpoint with lines of witnesses, where that is an older one.
 
     Raises:
         UsageRefused: there is something at ``out`` that is not an empty folder (code ``export-exists``).
@@ -66,7 +77,7 @@ def write_bundle(
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        writing = _Writing(beside)
+        writing = _Writing(beside, verifier)
         for records in batches:
             writing.feed(records)
             if progress is not None:
@@ -75,7 +86,9 @@ def write_bundle(
         if writing.frontier.size != checkpoint.size or writing.frontier.root() != checkpoint.root:
             message = f"the records do not lead to the root that was signed at size {checkpoint.size}"
             raise LedgerBroken(Verdict.ALTERED, message, hint=BROKEN_HINT)
-        writing.write(KEYS_FILE, f"{verifier.text()}\n".encode())
+        writing.write(KEYS_FILE, "".join(f"{key}\n" for key in writing.keys).encode())
+        if cosigned is not None:
+            writing.write(COSIGNED_FILE, cosigned)
         writing.write(CHECKPOINT_FILE, checkpoint.note)
         writing.settle()
         beside.chmod(0o755)
@@ -92,14 +105,17 @@ def write_bundle(
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)
     return Bundle(
-        path=out, records=checkpoint.size, root=checkpoint.root.hex(), key=verifier.text(), files=writing.files
+        path=out, records=checkpoint.size, root=checkpoint.root.hex(), key=writing.keys[-1], files=writing.files
     )
+
+
+_ROTATED = f'"event_type":"{KEY_ROTATED}"'.encode()
 
 
 class _Writing:
     """The tiles of a tree as it grows; each is written once, when it is full or at the end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, verifier: Verifier) -> None:
         self._folder = folder
         self._folders = {folder}
         self._records: list[bytes] = []
@@ -107,8 +123,13 @@ class _Writing:
         self._written: dict[int | None, int] = {}
         self.frontier = Frontier()
         self.files = 0
+        self.keys = [verifier.text()]
+        """Every key that the ledger had, oldest first."""
 
     def feed(self, records: Sequence[bytes]) -> None:
+        for raw in records:
+            if _ROTATED in raw and (stored := decode(raw)).event_type == KEY_ROTATED:
+                self.keys.append(str(stored.detail.get("new_verifier")))
         self._records.extend(records)
         for level, hashes in tile_rows(self.frontier.extend([leaf_digest(raw) for raw in records])).items():
             self._rows.setdefault(level, []).extend(hashes)
