@@ -27,6 +27,10 @@ class SystemDisk:
         self._mutex = threading.Lock()
         self._process = os.getpid()
 
+    def __reduce__(self) -> tuple[type[SystemDisk], tuple[()]]:
+        """Open the disk anew in another process: neither files nor locks are shared with it."""
+        return SystemDisk, ()
+
     def make_folder(self, folder: Path) -> None:
         """Make a folder and those above it, durably."""
         missing = []

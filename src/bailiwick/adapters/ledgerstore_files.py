@@ -20,6 +20,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from bailiwick.adapters.ledgerstore_checks import moved
+from bailiwick.adapters.ledgerstore_segments import FileSegments
 from bailiwick.errors import LedgerBroken, LedgerPoisoned, Unavailable, Verdict
 from bailiwick.model import Quarantined
 from bailiwick.ports import Disk, Hold
@@ -120,6 +121,10 @@ class FileLedgerStore:
             records += self._read_lines(segment, start, until)
             start = until
         return records
+
+    def segments(self) -> FileSegments:
+        """Give a way to read the segments' files from end to end."""
+        return FileSegments(self._folder, self._disk)
 
     def append(self, start: int, records: Sequence[bytes]) -> None:
         """Append records, the first at index ``start``; durable on return, in one flush."""
