@@ -10,8 +10,7 @@ of the record before, in hexadecimal, 64 zeros in the first.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
@@ -129,7 +128,7 @@ def _check_names(draft: Draft) -> None:
     names = [name for name in draft.detail if name.startswith(MARK_PREFIX)]
     if names:
         raise RecordRefused(
-            f"the detail of a {draft.event_type} has the name {names[0][:80]!r}; those with {MARK_PREFIX} are the ledger's",
+            f"the detail of a {draft.event_type} has the name {names[0][:80]!r}; {MARK_PREFIX} begins the ledger's own",
             hint="use another name",
             code="record-reserved",
         )
@@ -267,13 +266,20 @@ def read_record(raw: bytes, index: int) -> Record:
         raw=raw,
         event_type=stored.event_type,
         resource=stored.resource,
-        detail=stored.detail,
+        detail=_without_marks(stored.detail),
         actor=Actor(id=stored.actor_id, role=stored.actor_role),
         node_id=stored.node_id,
         timestamp=stored.timestamp,
         prev_hash=stored.prev_hash,
         signature=signature,
     )
+
+
+def _without_marks(detail: dict[str, Any]) -> dict[str, Any]:
+    """Give the detail as it was asked for; the bytes beside it have the ledger's own marks too."""
+    if GROUP_MARK in detail or KEY_MARK in detail:
+        return {name: value for name, value in detail.items() if not name.startswith(MARK_PREFIX)}
+    return detail
 
 
 BROKEN_HINT = "bailiwick ledger verify says what else is wrong; restore the ledger's folder from a copy"
