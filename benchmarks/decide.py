@@ -87,7 +87,9 @@ def _stepped(rows: Path, home: Path) -> tuple[list[float], int]:
             ]
             marks.append(time.perf_counter())
             loop.blobs.put_many(
-                TENANT, [blob for each in sealed for blob in (each.observation.blob, each.evidence.blob)]
+                TENANT,
+                [blob for each in sealed for blob in (each.observation.blob, each.evidence.blob)],
+                [each.draft.resource for each in sealed for _ in range(2)],
             )
             marks.append(time.perf_counter())
             loop.recorder.record_many(TENANT, [each.draft for each in sealed])

@@ -27,7 +27,7 @@ from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.effectchannel_folder import FolderEffectChannel
 from bailiwick.adapters.effectqueue_sqlite import SqliteEffectQueue
 from bailiwick.adapters.entropy_system import SystemEntropy
-from bailiwick.adapters.keystore_files import FileKeyStore
+from bailiwick.adapters.keystore_wrapped import first_lock, system_keys
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
 from bailiwick.adapters.packsource_folder import FolderPackSource
 from bailiwick.adapters.panicswitch_file import FilePanicSwitch
@@ -129,9 +129,9 @@ class Node:
         self._closing.callback(self._disk.close)
         self._clock = clock or SystemClock()
         self._entropy = entropy or SystemEntropy()
-        self._keys = FileKeyStore(root / "keys", self._disk)
+        self._keys = system_keys(root / "keys", self._disk, self._entropy)
         self._panic = FilePanicSwitch(root / PANIC_FILE, self._disk)
-        self._blobs = SqliteBlobStore(self._tenants)
+        self._blobs = SqliteBlobStore(self._tenants, self._keys, self._entropy)
         self._closing.callback(self._blobs.close)
         self._queue = SqliteEffectQueue(self._tenants)
         self._closing.callback(self._queue.close)
@@ -486,8 +486,9 @@ def _make_home(home: Path, disk: Disk) -> None:
 
 def _make_tenant(home: Path, tenant: str, node_id: str, disk: Disk) -> str:
     """Make a tenant's keys and ledger where they are missing, and give its verifier key."""
-    keys = FileKeyStore(home / "keys", disk)
     entropy = SystemEntropy()
+    keys = system_keys(home / "keys", disk, entropy)
+    keys.start(first_lock())
     _ensure(keys, tenant, PSEUDONYM_NAME, lambda: entropy.take(SECRET_BYTES))
     _ensure(keys, tenant, SIGNING_NAME, lambda: new_secret(entropy.take(SEED_BYTES)))
     _ensure(keys, tenant, ORIGIN_NAME, lambda: b"bailiwick/" + entropy.take(ID_BYTES).hex().encode())

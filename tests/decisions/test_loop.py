@@ -46,9 +46,9 @@ def test_blobs_are_kept_before_the_record(bench: Bench):
     keep_blobs, keep_records = bench.blobs.put_many, bench.ledger.record_many
 
     class Watched:
-        def put_many(self, tenant, blobs):
+        def put_many(self, tenant, blobs, subjects):
             order.append("blobs")
-            return keep_blobs(tenant, blobs)
+            return keep_blobs(tenant, blobs, subjects)
 
         def record_many(self, tenant, drafts):
             order.append("records")

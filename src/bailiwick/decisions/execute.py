@@ -137,7 +137,7 @@ class Executor:
     def _message(self, effect: QueuedEffect) -> dict[str, JsonValue]:
         """Say what is asked for, by which decision, and how the receiver can have it proved."""
         record = self.ledger.read(effect.record)
-        evidence: Any = parse_document(self.blobs.get(self.tenant, str(record.detail["evidence"])))
+        evidence: Any = parse_document(self.blobs.get(self.tenant, str(record.detail["evidence"]), record.resource))
         if effect.position >= len(evidence["effects"]):
             raise NotFound(
                 f"the evidence of record {effect.record} has no effect {effect.position}",

@@ -80,7 +80,7 @@ def explain(tenant: str, record: Record, blobs: BlobStore) -> Explanation:
             hint="bailiwick ledger tail shows which records are decisions",
             code="record-not-decision",
         )
-    evidence: Any = parse_document(blobs.get(tenant, str(record.detail["evidence"])))
+    evidence: Any = parse_document(blobs.get(tenant, str(record.detail["evidence"]), record.resource))
     return Explanation(record=record, evidence=evidence)
 
 

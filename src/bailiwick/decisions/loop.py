@@ -118,7 +118,9 @@ class Loop:
         if not sealed:
             return []
         self.blobs.put_many(
-            self.tenant, [blob for each in sealed for blob in (each.observation.blob, each.evidence.blob)]
+            self.tenant,
+            [blob for each in sealed for blob in (each.observation.blob, each.evidence.blob)],
+            [each.draft.resource for each in sealed for _ in range(2)],
         )
         return self.recorder.record_many(self.tenant, [each.draft for each in sealed])
 

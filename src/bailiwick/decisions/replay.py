@@ -93,7 +93,7 @@ class Replayer:
     def _difference(self, record: Record) -> str | None:
         """Say where the evidence differs from what the record stands for, or None."""
         detail: Any = record.detail
-        raw, legal_date, moment = restore(self.blobs.get(self.tenant, detail["observation"]))
+        raw, legal_date, moment = restore(self.blobs.get(self.tenant, detail["observation"], record.resource))
         pack, read_row = self._pack(detail["pack"]["name"], detail["pack"]["digest"])
         observation = intake(self.tenant, raw, pack, legal_date=legal_date, moment=moment, read_row=read_row)
         again = seal(
@@ -108,7 +108,7 @@ class Replayer:
             return "the observation's own bytes"
         if again.digest == detail["evidence"]:
             return None
-        kept = self.blobs.get(self.tenant, detail["evidence"])
+        kept = self.blobs.get(self.tenant, detail["evidence"], record.resource)
         assert digest(kept) == detail["evidence"]
         return first_difference(parse_document(kept), parse_document(again.blob))
 

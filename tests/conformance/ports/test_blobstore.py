@@ -14,12 +14,22 @@ from hypothesis import strategies as st
 
 from bailiwick.adapters.blobstore_memory import MemoryBlobStore
 from bailiwick.adapters.blobstore_sqlite import SqliteBlobStore
+from bailiwick.adapters.disk_system import SystemDisk
+from bailiwick.adapters.entropy_system import SystemEntropy
+from bailiwick.adapters.keystore_files import FileKeyStore
 from bailiwick.canonical import digest
 from bailiwick.errors import BailiwickError, InputRefused, NotFound, Unavailable
 from bailiwick.ports import BlobStore
 
 BYTES_MAX = 10_000
 NOBODY = digest(b"nobody put this")
+A, B = "observation/0123456789abcdef0123456789abcdef", "observation/fedcba9876543210fedcba9876543210"
+
+
+def opened(folder: Path, **limits: object) -> SqliteBlobStore:
+    """Open the blobs of a home, with its keys beside them, as any process would."""
+    keys = FileKeyStore(folder.with_name(folder.name + "-keys"), SystemDisk())
+    return SqliteBlobStore(folder, keys, SystemEntropy(), **limits)  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -29,7 +39,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path):
     if request.param == "memory":
         made = MemoryBlobStore(blob_bytes_max=BYTES_MAX)
     else:
-        made = SqliteBlobStore(tmp_path, blob_bytes_max=BYTES_MAX)
+        made = opened(tmp_path, blob_bytes_max=BYTES_MAX)
     yield made
     made.close()
 
@@ -143,7 +153,7 @@ def test_many_threads_put_and_get_at_once(store: BlobStore):
 @given(blobs=st.lists(st.binary(max_size=200), max_size=8))
 def test_any_bytes_survive(tmp_path_factory: pytest.TempPathFactory, blobs: list[bytes]):
     """Some byte would be taken for a sign of the storage."""
-    store = SqliteBlobStore(tmp_path_factory.mktemp("blobs"))
+    store = opened(tmp_path_factory.mktemp("blobs"))
     assert [store.get("local", each) for each in store.put_many("local", blobs)] == blobs
     store.close()
 
@@ -166,17 +176,17 @@ def test_a_blob_that_changed_in_memory_is_not_given_out():
 
 def test_blobs_outlive_the_store(tmp_path: Path):
     """A restart would lose everything."""
-    first = SqliteBlobStore(tmp_path)
+    first = opened(tmp_path)
     (kept,) = first.put_many("local", [b"evidence"])
     first.close()
-    again = SqliteBlobStore(tmp_path)
+    again = opened(tmp_path)
     assert again.get("local", kept) == b"evidence"
     again.close()
 
 
 def test_a_closed_store_opens_again_when_asked(tmp_path: Path):
     """A node that rests its stores would have to be restarted."""
-    store = SqliteBlobStore(tmp_path)
+    store = opened(tmp_path)
     (kept,) = store.put_many("local", [b"evidence"])
     store.close()
     assert store.get("local", kept) == b"evidence"
@@ -185,7 +195,7 @@ def test_a_closed_store_opens_again_when_asked(tmp_path: Path):
 
 def test_the_files_are_for_their_owner_alone(tmp_path: Path):
     """Anybody on the machine could read what was observed."""
-    store = SqliteBlobStore(tmp_path)
+    store = opened(tmp_path)
     store.put_many("local", [b"evidence"])
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "local").iterdir()}
     assert set(modes.values()) == {0o600}
@@ -195,7 +205,7 @@ def test_the_files_are_for_their_owner_alone(tmp_path: Path):
 
 def test_every_commit_is_flushed(tmp_path: Path):
     """A power cut would take back what was acknowledged."""
-    store = SqliteBlobStore(tmp_path)
+    store = opened(tmp_path)
     with store._database("local", "write") as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert database.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -204,7 +214,7 @@ def test_every_commit_is_flushed(tmp_path: Path):
 
 def test_looking_for_a_blob_makes_no_tenant(tmp_path: Path):
     """Asking for names at random would fill the home with folders."""
-    store = SqliteBlobStore(tmp_path)
+    store = opened(tmp_path)
     assert not store.has("nobody", NOBODY)
     assert list(tmp_path.iterdir()) == []
     store.close()
@@ -212,10 +222,10 @@ def test_looking_for_a_blob_makes_no_tenant(tmp_path: Path):
 
 def test_a_blob_that_changed_on_disk_is_not_given_out(tmp_path: Path):
     """Replay would judge by something that nobody observed."""
-    store = SqliteBlobStore(tmp_path)
+    store = opened(tmp_path)
     (kept,) = store.put_many("local", [b"evidence"])
     with sqlite3.connect(tmp_path / "local" / "blobs.db") as database:
-        database.execute("UPDATE blobs SET bytes = x'00'")
+        database.execute("UPDATE sealed SET bytes = zeroblob(length(bytes))")
     database.close()
     with pytest.raises(Unavailable) as caught:
         store.get("local", kept)
@@ -229,7 +239,7 @@ def test_a_damaged_file_is_told_and_stays_as_it_is(tmp_path: Path, damage: bytes
     """A damaged store would be taken for an empty one, and what could be rescued would be overwritten."""
     (tmp_path / "local").mkdir()
     (tmp_path / "local" / "blobs.db").write_bytes(damage)
-    store = SqliteBlobStore(tmp_path)
+    store = opened(tmp_path)
     for ask in (lambda: store.get("local", NOBODY), lambda: store.put_many("local", [b"x"])):
         with pytest.raises(Unavailable) as caught:
             ask()
@@ -240,13 +250,13 @@ def test_a_damaged_file_is_told_and_stays_as_it_is(tmp_path: Path, damage: bytes
 
 def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path):
     """An older program would damage what a newer one wrote."""
-    first = SqliteBlobStore(tmp_path)
+    first = opened(tmp_path)
     first.put_many("local", [b"x"])
     first.close()
     with sqlite3.connect(tmp_path / "local" / "blobs.db") as database:
-        database.execute("PRAGMA user_version=2")
+        database.execute("PRAGMA user_version=3")
     database.close()
-    store = SqliteBlobStore(tmp_path)
+    store = opened(tmp_path)
     with pytest.raises(Unavailable) as caught:
         store.put_many("local", [b"y"])
     assert caught.value.code == "blob-store-version"
@@ -255,7 +265,7 @@ def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path):
 
 def test_waiting_for_another_writer_ends(tmp_path: Path):
     """A process that hangs with the file would hang every other one."""
-    store = SqliteBlobStore(tmp_path, busy_seconds=0.05)
+    store = opened(tmp_path, busy_seconds=0.05)
     store.put_many("local", [b"before"])
     other = sqlite3.connect(tmp_path / "local" / "blobs.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -272,8 +282,8 @@ def test_waiting_for_another_writer_ends(tmp_path: Path):
 WRITER = """
 import sys
 from pathlib import Path
-from bailiwick.adapters.blobstore_sqlite import SqliteBlobStore
-store = SqliteBlobStore(Path(sys.argv[1]))
+from tests.conformance.ports.test_blobstore import opened
+store = opened(Path(sys.argv[1]))
 for turn in range(25):
     store.put_many("local", [f"{sys.argv[2]}-{turn}-{each}".encode() for each in range(4)])
     print(turn, flush=True)
@@ -292,7 +302,7 @@ def test_several_processes_start_and_write_at_once(tmp_path: Path):
     for writer in writers:
         writer.communicate(timeout=60)
         assert writer.returncode == 0
-    store = SqliteBlobStore(tmp_path)
+    store = opened(tmp_path)
     for name in "abc":
         assert all(
             store.has("local", digest(f"{name}-{turn}-{each}".encode())) for turn in range(25) for each in (0, 3)
@@ -310,7 +320,7 @@ def test_what_was_acknowledged_survives_a_kill_and_groups_are_whole(tmp_path: Pa
     acknowledged += [int(line) for line in writer.stdout]
     writer.wait()
     writer.stdout.close()
-    store = SqliteBlobStore(tmp_path)
+    store = opened(tmp_path)
     for turn in range(25):
         kept = [store.has("local", digest(f"a-{turn}-{each}".encode())) for each in range(4)]
         assert len(set(kept)) == 1
@@ -322,8 +332,8 @@ def test_what_was_acknowledged_survives_a_kill_and_groups_are_whole(tmp_path: Pa
 FORKER = """
 import os, sys
 from pathlib import Path
-from bailiwick.adapters.blobstore_sqlite import SqliteBlobStore
-store = SqliteBlobStore(Path(sys.argv[1]))
+from tests.conformance.ports.test_blobstore import opened
+store = opened(Path(sys.argv[1]))
 (kept,) = store.put_many("local", [b"parent"])
 child = os.fork()
 if child == 0:
@@ -334,7 +344,7 @@ if child == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 store.put_many("local", [b"parent again"])
 store.close()
-again = SqliteBlobStore(Path(sys.argv[1]))
+again = opened(Path(sys.argv[1]))
 from bailiwick.canonical import digest
 assert all(again.has("local", digest(each)) for each in (b"parent", b"child", b"parent again"))
 """
@@ -351,11 +361,11 @@ def test_a_fork_has_connections_of_its_own(tmp_path: Path):
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from bailiwick.adapters.blobstore_sqlite import SqliteBlobStore
+from tests.conformance.ports.test_blobstore import opened
 from bailiwick.canonical import digest
 from bailiwick.errors import Unavailable
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-store = SqliteBlobStore(Path(sys.argv[1]))
+store = opened(Path(sys.argv[1]))
 assert store.get("local", *store.put_many("local", [b"before"])) == b"before"  # a reader keeps the log in use
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
@@ -372,7 +382,7 @@ store.put_many("local", [b"after"])
 assert (Path(sys.argv[1]) / "local" / "blobs.db-wal").stat().st_size < 50_000, "the log was not settled first"
 store.put_many("local", [b"x" * 300_000])
 store.close()
-again = SqliteBlobStore(Path(sys.argv[1]))
+again = opened(Path(sys.argv[1]))
 assert again.get("local", digest(b"x" * 300_000)) == b"x" * 300_000
 assert again.get("local", digest(b"after")) == b"after"
 """
