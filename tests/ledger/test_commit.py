@@ -104,12 +104,16 @@ def test_a_failed_flush_fails_everyone_who_waited_for_it(place):
     ledger.close()
 
 
-def test_a_batch_larger_than_a_group_takes_several(place):
-    """Otherwise one call could write more at once than a repair may ever move aside."""
+def test_a_batch_larger_than_a_group_is_refused_or_takes_several(place):
+    """Otherwise one call could write more at once than a repair may ever move aside, or be divided without a word."""
     with place.create() as ledger:
         big = place.draft(text="x" * (RECORD_BYTES_MAX - 1_000))
         count = GROUP_BYTES_MAX // RECORD_BYTES_MAX * 2 + 3
-        receipts = ledger.record_many(place.tenant, [big] * count)
+        with pytest.raises(RecordRefused) as refused:
+            ledger.record_many(place.tenant, [big] * count)
+        assert refused.value.code == "record-group-too-large"
+        assert ledger.size() == 1
+        receipts = ledger.record_many(place.tenant, [big] * count, is_atomic=False)
         assert [receipt.index for receipt in receipts] == list(range(1, count + 1))
         assert ledger.stats()["groups_committed"] == 3
         assert ledger.verify().verdict is Verdict.OK

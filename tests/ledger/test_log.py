@@ -230,8 +230,7 @@ def test_a_ledger_in_memory_is_the_same_bytes(place):
     for ledger in (files, memory):
         place.clock.set(MemoryClock().now_ns() + SECOND_NS)
         ledger.record_many(place.tenant, place.drafts(5))
-    raws = [record.raw for record in memory.records()][1:]
-    assert [json.loads(raw)["detail"] for raw in raws] == [record.detail for record in files.records(1)]
+    assert [record.detail for record in memory.records(1)] == [record.detail for record in files.records(1)]
     assert memory.verify().verdict is Verdict.OK
 
 

@@ -37,9 +37,15 @@ def put(place, lines):
 
 
 def refusal(place):
-    """Give the verdict that opening ends with."""
-    with pytest.raises(LedgerBroken) as broken:
-        place.open()
+    """Give the verdict that a ledger opens with, for reading alone; nothing is appended, and it does not verify."""
+    with place.open() as ledger:
+        for _ in range(2):
+            with pytest.raises(LedgerBroken) as broken:
+                ledger.record(place.tenant, place.draft(99))
+        with pytest.raises(LedgerBroken):
+            ledger.checkpoint()
+        assert ledger.verify().verdict is not Verdict.OK
+        assert ledger.failure is not None
     return broken.value.verdict, broken.value.index
 
 
@@ -122,7 +128,10 @@ def test_a_hole_within_the_last_group_takes_that_group_only(left):
     put(place, [*lines[:-2], bytes(len(lines[-2]) - 1) + b"\n", lines[-1]])
     with place.open() as ledger:
         assert ledger.read(ledger.size() - 1).event_type == "ledger.recovered"
-        assert [record.detail.get("number") for record in ledger.records(COVERED, COVERED + 3)] == [1, 2, 3]
+        assert [record.detail.get("number") for record in ledger.records(COVERED, COVERED + 2)] == [1, 2]
+        assert ledger.size() == COVERED + 3
+        said = ledger.read(COVERED + 2)
+        assert place.bytes_of(place.folder / "quarantine" / said.detail["quarantine"]).count(b'"actor_id"') == 2
         assert ledger.size() == COVERED + 3 + 1
 
 

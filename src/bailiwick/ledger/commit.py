@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from itertools import islice
 
 from bailiwick.errors import BailiwickError, LedgerPoisoned, UsageRefused
 from bailiwick.ledger.record import Admitted
@@ -42,13 +43,19 @@ class Committer:
         self.upkeep_failure: BailiwickError | None = None
         """Why the newest checkpoint that nobody asked for was not signed, or None."""
 
-    def run(self, entries: Sequence[Admitted]) -> list[Receipt]:
+    def run(self, entries: Sequence[Admitted], *, key: str | None = None, is_whole: bool = True) -> list[Receipt]:
         """Make records durable and give their receipts in order; the caller's thread may commit for others too.
+
+        Args:
+            entries: At most ``GROUP_BYTES_MAX`` of them where they are kept whole.
+            key: What the caller knows them by; asked for again, they are not recorded again.
+            is_whole: All of them go in one group.
 
         Raises:
             LedgerPoisoned, LedgerBroken, Unavailable: as ``Writer.commit``.
+            UsageRefused: the key was used for something else.
         """
-        ticket = _Ticket(entries)
+        ticket = _Ticket(entries, key=key, is_whole=is_whole)
         with self._gate:
             self._enqueue(ticket)
             is_leader = not self._is_led
@@ -65,9 +72,9 @@ class Committer:
             raise ticket.error
         return ticket.receipts
 
-    def submit(self, entry: Admitted) -> Future[Receipt]:
+    def submit(self, entry: Admitted, *, key: str | None = None) -> Future[Receipt]:
         """Queue one record, and give a future of its receipt. Callbacks must not append: they hold up the rest."""
-        ticket = _Ticket([entry])
+        ticket = _Ticket([entry], key=key)
         ticket.future = Future()
         ticket.future.set_running_or_notify_cancel()
         with self._gate:
@@ -125,8 +132,9 @@ class Committer:
             self._gate.notify_all()
 
     def _take_group(self) -> list[tuple[_Ticket, Sequence[Admitted]]]:
-        """Take as much as one group may hold, from the oldest on; a large ticket may take several groups."""
+        """Take as much as one group may hold, from the oldest on; only what need not stay whole is divided."""
         group: list[tuple[_Ticket, Sequence[Admitted]]] = []
+        keys: set[str] = set()
         room = GROUP_BYTES_MAX
         while self._waiting and room > 0:
             ticket = self._waiting[0]
@@ -134,9 +142,15 @@ class Committer:
             if ticket.is_done:
                 self._waiting.popleft()
                 continue
+            if ticket.key is not None:
+                if ticket.key in keys:
+                    break
+                keys.add(ticket.key)
             if begin == 0 and ticket.size <= room:
                 room -= ticket.size
                 ticket.taken = len(entries)
+            elif ticket.is_whole and group:
+                break
             while ticket.taken < len(entries) and (room := room - entries[ticket.taken].size) > 0:
                 ticket.taken += 1
             if ticket.taken > begin:
@@ -146,9 +160,8 @@ class Committer:
         return group
 
     def _commit(self, group: list[tuple[_Ticket, Sequence[Admitted]]]) -> None:
-        entries = group[0][1] if len(group) == 1 else [entry for _, entries in group for entry in entries]
         try:
-            receipts = self._writer.commit(entries)
+            answers = self._answers(group)
         except BailiwickError as error:
             for ticket, _ in group:
                 ticket.fail(error)
@@ -158,11 +171,21 @@ class Committer:
                 ticket.fail(_interrupted(error))
             raise
         self.groups += 1
-        position = 0
-        for ticket, entries in group:
-            ticket.take(receipts[position : position + len(entries)])
-            position += len(entries)
+        for (ticket, _), answer in zip(group, answers, strict=True):
+            if isinstance(answer, BailiwickError):
+                ticket.fail(answer)
+            else:
+                ticket.take(answer)
         self._maintain()
+
+    def _answers(self, group: list[tuple[_Ticket, Sequence[Admitted]]]) -> Sequence[list[Receipt] | UsageRefused]:
+        """Commit a group, and give to each of it what it gets."""
+        if any(ticket.key is not None for ticket, _ in group):
+            return self._writer.commit_keyed([(ticket.key, entries) for ticket, entries in group])
+        if len(group) == 1:
+            return [self._writer.commit(group[0][1])]
+        receipts = iter(self._writer.commit([entry for _, entries in group for entry in entries]))
+        return [list(islice(receipts, len(entries))) for _, entries in group]
 
     def _maintain(self) -> None:
         try:
@@ -209,10 +232,12 @@ class Committer:
 class _Ticket:
     """What one caller waits for."""
 
-    __slots__ = ("entries", "error", "event", "future", "receipts", "size", "taken")
+    __slots__ = ("entries", "error", "event", "future", "is_whole", "key", "receipts", "size", "taken")
 
-    def __init__(self, entries: Sequence[Admitted]) -> None:
+    def __init__(self, entries: Sequence[Admitted], *, key: str | None = None, is_whole: bool = True) -> None:
         self.entries = entries
+        self.key = key
+        self.is_whole = is_whole
         self.size = sum([entry.size for entry in entries])
         self.receipts: list[Receipt] = []
         self.taken = 0

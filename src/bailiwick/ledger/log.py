@@ -9,20 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from bailiwick.errors import InputRefused, LedgerBroken, NotFound, NotTrusted, ProofRejected, UsageRefused, Verdict
+from bailiwick.errors import (
+    BailiwickError,
+    InputRefused,
+    LedgerBroken,
+    NotFound,
+    NotTrusted,
+    ProofRejected,
+    RecordRefused,
+    UsageRefused,
+    Verdict,
+)
 from bailiwick.keys import Signer
-from bailiwick.ledger.audit import Report, verify_records
+from bailiwick.ledger.audit import Problem, Report, verify_records
 from bailiwick.ledger.commit import Committer
 from bailiwick.ledger.export import Bundle, write_bundle
-from bailiwick.ledger.head import read_head
+from bailiwick.ledger.head import Head, read_head
 from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.proof import leaf_digest
 from bailiwick.ledger.receipt import receipt_text
-from bailiwick.ledger.record import BROKEN_HINT, GENESIS, admit, check_node_id, read_record
-from bailiwick.ledger.recover import check_count, start_from
+from bailiwick.ledger.record import (
+    BROKEN_HINT,
+    GENESIS,
+    GROUP_MARK,
+    KEY_MARK,
+    Admitted,
+    admit,
+    check_key,
+    check_node_id,
+    read_record,
+)
+from bailiwick.ledger.recover import GROUP_BYTES_MAX, check_count, start_from
 from bailiwick.ledger.tip import Tip
 from bailiwick.ledger.tree import Frontier
 from bailiwick.ledger.writer import Writer
@@ -136,6 +157,9 @@ class Ledger:
     ) -> Self:
         """Open a ledger at its end; what an interrupted write left is moved aside, and a record says so.
 
+        A ledger that is truncated, altered, forked or corrupt, or whose disk fails, opens for reading alone:
+        ``failure`` says why, its sound records can be read, verified and exported, and every append raises it.
+
         Args:
             tenant: Whose ledger.
             store: Where its records are.
@@ -147,7 +171,6 @@ class Ledger:
         Raises:
             NotFound: there is none (code ``ledger-missing``).
             NotTrusted: it belongs to another key (code ``ledger-key``).
-            LedgerBroken: what is stored is truncated, altered, forked or corrupt; nothing was touched.
             Unavailable: the store cannot be locked or read.
 
         Cost: the records since the newest checkpoint, about 5 µs each; all of them where the head is lost.
@@ -158,12 +181,16 @@ class Ledger:
         head = read_head(store, *keys.verifiers)
         if not store.exists() and head.count == 0:
             raise _missing(tenant)
-        with store.exclusive():
-            check_count(store.count(), head.count)
-            if store.count() == 0:
-                raise _missing(tenant)
-            _check_genesis(store.read(0, 1)[0], keys)
-            tip = start_from(head, store)
+        failure: LedgerBroken | None = None
+        try:
+            with store.exclusive():
+                check_count(store.count(), head.count)
+                if store.count() == 0:
+                    raise _missing(tenant)
+                _check_genesis(store.read(0, 1)[0], keys, head)
+                tip = start_from(head, store)
+        except LedgerBroken as error:
+            tip, failure = Tip(frontier=Frontier()), error
         writer = Writer(
             store,
             keys,
@@ -172,8 +199,9 @@ class Ledger:
             tip=tip,
             known=head.count,
             checkpoint_ms=checkpoint_ms,
+            failure=failure,
         )
-        writer.refresh()
+        writer.open()
         return cls(tenant, store, keys, writer, node_id=node_id, checkpoint_ms=checkpoint_ms)
 
     def __enter__(self) -> Self:
@@ -184,20 +212,38 @@ class Ledger:
 
     # --- appending --------------------------------------------------------------------------------------------------
 
-    def record(self, tenant: str, draft: Draft) -> Receipt:
+    def record(self, tenant: str, draft: Draft, *, key: str | None = None) -> Receipt:
         """Keep one record and give its receipt; durable on return.
+
+        Args:
+            tenant: Whose ledger this is.
+            draft: What to record.
+            key: What the caller knows the record by: asked for again, after ``LedgerPoisoned`` say, the record that
+                is there is given. Looked for among the newest ``retries.KEY_RECORDS_MAX`` records.
 
         Raises:
             RecordRefused: the draft is outside the profile; nothing was written.
+            UsageRefused: the key was used for something else (code ``record-key-used``).
             LedgerPoisoned: a write or flush failed; whether it is kept is unknown.
             LedgerBroken: what is stored does not follow any more.
         """
-        return self.record_many(tenant, [draft])[0]
+        return self.record_many(tenant, [draft], key=key)[0]
 
-    def record_many(self, tenant: str, drafts: Sequence[Draft]) -> list[Receipt]:
-        """Keep several records with one flush for each 4 MiB, and give their receipts in order; durable on return.
+    def record_many(
+        self, tenant: str, drafts: Sequence[Draft], *, key: str | None = None, is_atomic: bool = True
+    ) -> list[Receipt]:
+        """Keep several records with one flush, all or none, and give their receipts in order; durable on return.
 
-        All are checked before any is written. After ``LedgerPoisoned`` some of them may be kept.
+        Args:
+            tenant: Whose ledger this is.
+            drafts: What to record, in order; at most 4 MiB where they are kept all or none.
+            key: What the caller knows all of them by, as for ``record``.
+            is_atomic: False for a long row of records of which a crash may keep the first ones: a flush each 4 MiB.
+
+        Raises:
+            RecordRefused: a draft is outside the profile, or they are too many for one flush (code
+                ``record-group-too-large``); nothing was written.
+            UsageRefused, LedgerPoisoned, LedgerBroken: as ``record``.
         """
         if tenant != self.tenant:
             raise UsageRefused(
@@ -207,15 +253,28 @@ class Ledger:
             )
         node_id = self._node_id
         entries = [admit(draft, node_id) for draft in drafts]
-        return self._committer.run(entries) if entries else []
+        if not entries:
+            return []
+        if key is not None and not is_atomic:
+            raise UsageRefused("a key is for what is kept whole", hint="leave out the key, or is_atomic=False")
+        if key is not None or len(entries) > 1:
+            marks = _marks(entries, key, is_atomic)
+            entries[0] = admit(drafts[0], node_id, marks=marks)
+        return self._committer.run(entries, key=key, is_whole=is_atomic)
 
-    def submit(self, draft: Draft) -> Future[Receipt]:
+    def submit(self, draft: Draft, *, key: str | None = None) -> Future[Receipt]:
         """Queue one record with those of other callers, and give a future of its receipt, done when it is durable.
 
         Raises:
             RecordRefused: the draft is outside the profile.
         """
-        return self._committer.submit(admit(draft, self._node_id))
+        marks = None if key is None else {KEY_MARK: check_key(key)}
+        return self._committer.submit(admit(draft, self._node_id, marks=marks), key=key)
+
+    @property
+    def failure(self) -> BailiwickError | None:
+        """Why nothing is appended any more, or None. Opening the ledger again goes through recovery."""
+        return self._writer.failure
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -282,13 +341,21 @@ class Ledger:
     def verify(self, progress: Progress | None = None) -> Report:
         """Read every record, and check chain, leaves, tree and every checkpoint. Trusts no side file.
 
+        What stopped the ledger is in the report too, where the records alone do not show it: those that are left of a
+        truncated ledger may well follow from each other.
+
         Cost: about 5 µs a record.
         """
-        end = self._end(None)
+        failure = self.failure
+        end = self._writer.count() if isinstance(failure, LedgerBroken) else self._end(None)
         batches = (
             self._store.read(first, min(end, first + RECORDS_PER_READ)) for first in range(0, end, RECORDS_PER_READ)
         )
-        return verify_records(batches, self._keys.first.verifier, progress)
+        report = verify_records(batches, self._keys.first.verifier, progress)
+        if report.verdict is Verdict.OK and isinstance(failure, LedgerBroken):
+            problem = Problem(verdict=failure.verdict, message=failure.message, index=failure.index)
+            return replace(report, verdict=failure.verdict, problems=(problem,))
+        return report
 
     def export(self, out: Path, progress: Progress | None = None) -> Bundle:
         """Write everything up to the newest checkpoint as a folder that anybody can check (C2SP tlog-tiles).
@@ -365,13 +432,35 @@ class Ledger:
         return self._store.read(index, index + 1)[0]
 
 
+def _marks(entries: Sequence[Admitted], key: str | None, is_atomic: bool) -> dict[str, JsonValue]:
+    """Give what the first record of a group says of the group."""
+    marks: dict[str, JsonValue] = {} if key is None else {KEY_MARK: check_key(key)}
+    if is_atomic and len(entries) > 1:
+        marks[GROUP_MARK] = len(entries)
+        size = sum([entry.size for entry in entries])
+        if size > GROUP_BYTES_MAX:
+            raise RecordRefused(
+                f"{len(entries)} records of up to {size} bytes are too many for one flush; at most {GROUP_BYTES_MAX}",
+                hint="record fewer at once, or let a crash divide them: record_many(..., is_atomic=False)",
+                code="record-group-too-large",
+            )
+    return marks
+
+
 def _missing(tenant: str) -> NotFound:
     return NotFound(f"tenant {tenant} has no ledger", hint="bailiwick init makes one", code="ledger-missing")
 
 
-def _check_genesis(raw: bytes, keys: Keyring) -> None:
-    """Refuse a ledger of another key or of a format that is not ours, before anything is written to it."""
+def _check_genesis(raw: bytes, keys: Keyring, head: Head) -> None:
+    """Refuse a ledger of another key or of a format that is not ours, before anything is written to it.
+
+    Where the head is signed by our key, the ledger was ours, and it is the first record that was changed.
+    """
     genesis = read_record(raw, 0)
+    named = (genesis.event_type, genesis.detail.get("format"), genesis.detail.get("verifier"))
+    if head.checkpoint is not None and named != (GENESIS, FORMAT, keys.first.verifier.text()):
+        message = f"record 0 does not begin this ledger: it says {str(named)[:300]}"
+        raise LedgerBroken(Verdict.ALTERED, message, hint=BROKEN_HINT, index=0)
     written_format, verifier = genesis.detail.get("format"), genesis.detail.get("verifier")
     if genesis.event_type != GENESIS or written_format != FORMAT:
         raise InputRefused(

@@ -78,22 +78,47 @@ def catch_up(
     check_count(count, max(tip.size, known))
     if count == tip.size and not store.tail():
         return tip, None
-    tip = tip.copy()
     # Whoever wrote this may have died before its flush: nothing is built on it that could vanish from under it.
     store.sync()
+    end, fault = _follow(store, tip, columns, verifiers, count)
+    if fault is not None:
+        _check_torn(store, end.size, count, fault, [*verifiers, *([end.verifier] if end.verifier else [])])
+    elif not store.tail() and not end.is_within_group:
+        return end, None
+    stop = end.group_start if end.is_within_group else end.size
+    if store.size_from(stop) > GROUP_BYTES_MAX:
+        raise _broken(_unfinished(stop, store.size_from(stop)))
+    check_count(stop, max(tip.size, known))
+    if stop < end.size:
+        # The records that are whole belong to a group that is not: the walk ends before its first.
+        end, _ = _follow(store, tip, columns, verifiers, stop)
+    return end, store.cut(stop)
+
+
+def find_sound(store: LedgerStore, verifiers: Sequence[Verifier]) -> Tip:
+    """Walk from the first record as far as each follows, and touch nothing: what can be read of a broken ledger.
+
+    Cost: about 5 µs a record.
+    """
+    try:
+        return _follow(store, Tip(frontier=Frontier()), Columns(store), verifiers, store.count())[0]
+    except LedgerBroken:
+        # Not even the store's own framing holds; the verdict on that has been given, and nothing can be relied on.
+        return Tip(frontier=Frontier())
+
+
+def _follow(
+    store: LedgerStore, tip: Tip, columns: Columns, verifiers: Sequence[Verifier], count: int
+) -> tuple[Tip, Fault | None]:
+    """Walk over stored records up to a count, and give the end and the fault that stopped the walk, or None."""
+    tip = tip.copy()
     while tip.size < count:
         size = tip.size
         grown, fault = tip.follow(store.read(size, min(count, size + RECORDS_PER_READ)), verifiers[0])
         columns.extend(size, grown)
         if fault is not None:
-            _check_torn(store, tip.size, count, fault, [*verifiers, *([tip.verifier] if tip.verifier else [])])
-            check_count(tip.size, known)
-            return tip, store.cut(tip.size)
-    if not store.tail():
-        return tip, None
-    if len(store.tail()) > GROUP_BYTES_MAX:
-        raise _broken(_unfinished(count, len(store.tail())))
-    return tip, store.cut(count)
+            return tip, fault
+    return tip, None
 
 
 def check_count(count: int, known: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bailiwick.keys import Verifier
 from bailiwick.ledger.chain import Fault, read_checkpoint, read_next
 from bailiwick.ledger.proof import leaf_digest
-from bailiwick.ledger.record import CHECKPOINT, FIRST_PREV_HASH, FIRST_TIMESTAMP, StoredRecord
+from bailiwick.ledger.record import CHECKPOINT, FIRST_PREV_HASH, FIRST_TIMESTAMP, GROUP_MARK, StoredRecord
 from bailiwick.ledger.rotation import KEY_ROTATED, read_rotation
 from bailiwick.ledger.tree import Frontier
 from bailiwick.model import Checkpoint
@@ -20,7 +20,8 @@ class Tip:
     """What the next record follows.
 
     ``is_covered``: nothing but checkpoint records came since the newest checkpoint. ``verifier``: the key that signs
-    from here on, or None where no record was read that says so.
+    from here on, or None where no record was read that says so. ``group_start`` and ``group_stop``: where the newest
+    group of records that stand or fall together begins and ends.
     """
 
     frontier: Frontier
@@ -29,6 +30,13 @@ class Tip:
     checkpoint: Checkpoint | None = None
     is_covered: bool = True
     verifier: Verifier | None = None
+    group_start: int = 0
+    group_stop: int = 0
+
+    @property
+    def is_within_group(self) -> bool:
+        """Whether records of the newest group are still to come."""
+        return self.group_start < self.size < self.group_stop
 
     @property
     def size(self) -> int:
@@ -44,6 +52,8 @@ class Tip:
             checkpoint=self.checkpoint,
             is_covered=self.is_covered,
             verifier=self.verifier,
+            group_start=self.group_start,
+            group_stop=self.group_stop,
         )
 
     def follow(self, records: Sequence[bytes], verifier: Verifier) -> tuple[dict[int, list[bytes]], Fault | None]:
@@ -67,6 +77,8 @@ class Tip:
                 merge(grown, self.frontier.extend(leaves))
                 return grown, fault
             self.is_covered = False
+            if GROUP_MARK in stored.detail or index < self.group_stop:
+                self._take_mark(stored, index)
             if stored.event_type in {CHECKPOINT, KEY_ROTATED}:
                 merge(grown, self.frontier.extend(leaves))
                 leaves = []
@@ -78,6 +90,14 @@ class Tip:
             self.timestamp = stored.timestamp
         merge(grown, self.frontier.extend(leaves))
         return grown, None
+
+    def _take_mark(self, stored: StoredRecord, index: int) -> None:
+        """Begin a group where its first record says so; records of another time, or of another mark, end it."""
+        count = stored.detail.get(GROUP_MARK)
+        if type(count) is int and count > 1:
+            self.group_start, self.group_stop = index, index + count
+        elif stored.timestamp != self.timestamp:
+            self.group_stop = index
 
     def _take_signed(self, stored: StoredRecord, index: int, verifier: Verifier) -> Fault | None:
         """Take in a checkpoint, or a change of the key."""

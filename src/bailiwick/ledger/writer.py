@@ -21,7 +21,8 @@ from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.note import sign_checkpoint, signature_blob
 from bailiwick.ledger.proof import verify_inclusion
 from bailiwick.ledger.record import CHECKPOINT, CLOCK_REGRESSION, RECOVERED, Admitted, admit
-from bailiwick.ledger.recover import RECORDS_PER_READ, catch_up, check_count
+from bailiwick.ledger.recover import RECORDS_PER_READ, catch_up, check_count, find_sound
+from bailiwick.ledger.retries import RecentKeys
 from bailiwick.ledger.rotation import KEY_ROTATED, rotation_detail
 from bailiwick.ledger.tip import Tip
 from bailiwick.ledger.tree import Frontier, inclusion_proof
@@ -51,7 +52,20 @@ class Writer:
         tip: Tip,
         known: int,
         checkpoint_ms: int | None,
+        failure: BailiwickError | None = None,
     ) -> None:
+        """Continue a ledger.
+
+        Args:
+            store: Where the records are.
+            keys: Which private keys there are.
+            clock: Gives the time of each group.
+            node_id: Which node writes.
+            tip: The end, as its head knows it.
+            known: Records that there must be.
+            checkpoint_ms: Least time between checkpoints that nobody asked for; None for none of them.
+            failure: What is wrong already; nothing is appended then.
+        """
         self._store = store
         self._keys = Keyring.of(keys)
         self._signer = self._keys.first
@@ -65,7 +79,8 @@ class Writer:
         self._signed_at_ns = clock.now_ns()
         self._is_behind = False
         self._mutex = threading.Lock()
-        self._failure: BailiwickError | None = None
+        self._failure = failure
+        self._recent = RecentKeys(store)
         self._head_failure: Unavailable | None = None
 
     @property
@@ -101,6 +116,22 @@ class Writer:
             if moved is not None:
                 self._append([self._recovered(moved)], self._stamp())
 
+    def open(self) -> None:
+        """Take in what is stored since the head was written, and say what an interrupted recovery could not say.
+
+        Never raises for what is stored: ``failure`` is then why nothing is appended, and the end is that of the sound
+        records.
+
+        Raises:
+            Unavailable: the store cannot be locked or read.
+        """
+        start = self._tip.size
+        try:
+            self._in_turn(lambda: self._say_unsaid(start))
+        except (LedgerBroken, LedgerPoisoned):
+            # ``failure`` has it, and every append raises it.
+            self._tip = find_sound(self._store, self._keys.verifiers)
+
     def refresh(self) -> None:
         """Take in what others appended.
 
@@ -108,6 +139,14 @@ class Writer:
             LedgerBroken, LedgerPoisoned: see ``recover.catch_up``; appending stops.
         """
         self._in_turn(lambda: None)
+
+    def count(self) -> int:
+        """Count the whole records that are stored, sound or not; 0 where the store's own framing does not hold."""
+        try:
+            with self._mutex, self._store.exclusive():
+                return self._store.count()
+        except LedgerBroken:
+            return 0  # ``failure`` has the verdict on that
 
     def commit(self, entries: Sequence[Admitted]) -> list[Receipt]:
         """Append one group, at most ``GROUP_BYTES_MAX``, and give the receipts; durable on return.
@@ -118,6 +157,22 @@ class Writer:
             Unavailable: the store cannot be locked or read; nothing was written.
         """
         return self._in_turn(lambda: self._append(entries, self._stamp()))
+
+    def commit_keyed(
+        self, parts: Sequence[tuple[str | None, Sequence[Admitted]]]
+    ) -> list[list[Receipt] | UsageRefused]:
+        """Append what several callers ask for as one group, but for what was recorded before under the same key.
+
+        Args:
+            parts: For each caller its key, or None, and its records; no key twice.
+
+        Returns:
+            For each caller its receipts, or why its key cannot be used.
+
+        Raises:
+            LedgerPoisoned, LedgerBroken, Unavailable: as ``commit``.
+        """
+        return self._in_turn(lambda: self._append_keyed(parts))
 
     def checkpoint(self, *, is_forced: bool = False) -> Checkpoint:
         """Give the newest checkpoint; sign one first where other records came since, or where it is forced."""
@@ -191,6 +246,37 @@ class Writer:
             "quarantine": moved.name,
         }
         return self._own(RECOVERED, detail)
+
+    def _say_unsaid(self, start: int) -> None:
+        """Record what was moved aside since ``start`` and is not recorded: a crash may come between the two."""
+        kept = self._store.kept_aside(start)
+        if not kept:
+            return
+        records = self._store.read(start, self._tip.size)
+        unsaid = [each for each in kept if not any(each.name.encode() in raw for raw in records)]
+        if unsaid:
+            self._append([self._recovered(each) for each in unsaid], self._stamp())
+
+    def _append_keyed(
+        self, parts: Sequence[tuple[str | None, Sequence[Admitted]]]
+    ) -> list[list[Receipt] | UsageRefused]:
+        timestamp = self._stamp()
+        kept = [self._kept(key, entries) for key, entries in parts]
+        fresh = [entry for (_, entries), before in zip(parts, kept, strict=True) if before is None for entry in entries]
+        receipts = iter(self._append(fresh, timestamp) if fresh else [])
+        return [
+            [next(receipts) for _ in entries] if before is None else before
+            for (_, entries), before in zip(parts, kept, strict=True)
+        ]
+
+    def _kept(self, key: str | None, entries: Sequence[Admitted]) -> list[Receipt] | UsageRefused | None:
+        if key is None:
+            return None
+        try:
+            return self._recent.receipts(key, entries, self._tip.size)
+        except UsageRefused as error:
+            # The other callers of the group have their records all the same.
+            return error
 
     def _stamp(self) -> bytes:
         """Give the time of a group, never before that of the group before; a clock that goes back is recorded once."""
