@@ -215,8 +215,13 @@ def verify_records(
                 progress(len(records))
     except LedgerBroken as error:
         problems.append(Problem(verdict=error.verdict, message=error.message, index=error.index))
+    return report_of(walk, problems)
+
+
+def report_of(walk: RecordWalk, problems: list[Problem]) -> Report:
+    """Give the report of a walk over all records, and of what stopped it."""
     if walk.fault is not None:
-        problems.insert(0, problem_of(walk.fault))
+        problems = [problem_of(walk.fault), *problems]
     return Report(
         verdict=problems[0].verdict if problems else Verdict.OK,
         records=walk.frontier.size,
