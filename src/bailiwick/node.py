@@ -202,11 +202,10 @@ class Node:
     # --- rooms ------------------------------------------------------------------------------------------------------
 
     def ledger(self, tenant: str) -> Ledger:
-        """Give the tenant's ledger, open.
+        """Give the tenant's ledger, open; for reading alone where it is broken (``Ledger.failure``).
 
         Raises:
             NotFound: there is no such tenant on this node.
-            LedgerBroken: it does not verify far enough to be opened.
         """
         with self._lock:
             if tenant not in self._ledgers:
@@ -400,7 +399,7 @@ class Node:
         """Look at everything that this node needs, and say of each part whether it is well."""
         return [
             _checked("key", lambda: self.ledger(tenant).verifier_key()),
-            _checked("ledger", lambda: f"{self.ledger(tenant).size()} records, opened and recovered"),
+            _checked("ledger", lambda: _ledger_state(self.ledger(tenant))),
             _checked("packs", lambda: ", ".join(f"{pack.name} {pack.version}" for pack in self.packs())),
             _checked("modules", lambda: ", ".join(self._module_checks())),
             _checked("panic", lambda: "frozen" if self._panic.is_frozen() else "free"),
@@ -416,6 +415,12 @@ class Node:
             self.engine.load(wasm)
             seen.append(f"{name} {reference.digest[:19]}")
         return seen
+
+
+def _ledger_state(ledger: Ledger) -> str:
+    if ledger.failure is not None:
+        raise ledger.failure
+    return f"{ledger.size()} records, opened and recovered"
 
 
 def engine_versions() -> dict[str, JsonValue]:
