@@ -1,9 +1,19 @@
-"""What holds for every test: examples are judged by what they show, and no test touches the keys of whoever runs it."""
+"""What holds for every test: examples are judged by what they show, and no test touches the keys of whoever runs it.
+
+Beside it, the servers that some tests need: a real Postgres where Debian's package is installed, and an S3 stand-in.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -22,3 +32,77 @@ def keys_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     os.environ.pop("XDG_CONFIG_HOME")
     os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+POSTGRES_USER = "postgres"
+
+
+@pytest.fixture(scope="session")
+def postgres_url():
+    """Give the address of a Postgres server of our own: a temporary folder, a socket in it, every flush real."""
+    programs = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+    if programs is None:
+        pytest.skip("Postgres is not installed: apt-get install postgresql")
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'bailiwick[cluster]'")
+    # The server refuses to run as root; whoever is not root is good enough.
+    owner = {"user": POSTGRES_USER, "group": POSTGRES_USER, "extra_groups": []} if os.getuid() == 0 else {}
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    if owner:
+        entry = pwd.getpwnam(POSTGRES_USER)
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+
+    def run(program, *words):
+        command = [programs / program, "-D", folder / "data", *words]
+        with (folder.parent / f"{folder.name}.log").open("ab") as log:
+            subprocess.run(command, check=True, stdout=log, stderr=log, cwd="/", timeout=60, **owner)
+
+    try:
+        run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale")
+        run("pg_ctl", "-w", "-o", f"-k {folder} -c listen_addresses='' -c fsync=on", "start")
+        yield f"postgresql://postgres@/postgres?host={folder}"
+        run("pg_ctl", "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint():
+    """Give the address of moto's server: the shapes of S3, and none of its promises."""
+    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'bailiwick[dev]'")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    moto = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    yield f"http://{host}:{port}"
+    moto.stop()
+
+
+@pytest.fixture
+def s3_environment(monkeypatch, s3_endpoint):
+    """Give the words by which any AWS tool finds that server, and none of this machine's own."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    words = {
+        "AWS_ENDPOINT_URL_S3": s3_endpoint,
+        "AWS_ACCESS_KEY_ID": "for-tests",
+        "AWS_SECRET_ACCESS_KEY": "for-tests",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    return words
+
+
+@pytest.fixture
+def s3_bucket(request, s3_environment):
+    """Give the name of a new bucket whose objects can be locked."""
+    import boto3
+
+    name = f"ledger-{uuid.uuid4().hex[:12]}"
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    client.close()
+    return name

@@ -71,7 +71,7 @@ def busy(what: str, seconds: float) -> Unavailable:
     return Unavailable(
         f"{what} for more than {seconds:g} seconds",
         hint="try again; if it goes on, look for a writer that hangs",
-        code="ledger-busy",
+        code="ledger-locked",
     )
 
 

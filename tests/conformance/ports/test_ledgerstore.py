@@ -2,12 +2,17 @@
 
 import errno
 import threading
+import uuid
+from functools import partial
 
 import pytest
 
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
 from bailiwick.adapters.ledgerstore_memory import MemoryLedgerStore
+from bailiwick.adapters.ledgerstore_postgres import PostgresLedgerStore
+from bailiwick.adapters.ledgerstore_s3 import Bucket, S3LedgerStore
+from bailiwick.adapters.ledgerstore_sqlite import SqliteLedgerStore
 from bailiwick.canonical import digest
 from bailiwick.errors import LedgerBroken, LedgerPoisoned, Unavailable, Verdict
 from bailiwick.testing import FaultyDisk, MemoryDisk, fail
@@ -15,14 +20,27 @@ from bailiwick.testing import FaultyDisk, MemoryDisk, fail
 RECORDS = [b"record %d" % number for number in range(10)]
 
 
-@pytest.fixture(params=["files on the system", "files in memory", "short segments", "memory"])
+NAMES = ["files on the system", "files in memory", "short segments", "memory", "sqlite", "postgres", "s3"]
+
+
+@pytest.fixture(params=NAMES)
 def open_store(request, tmp_path):
-    """Open another view of one place, as another process would."""
+    """Open another view of one place, as another process would; what is kept beside it, in a folder of this machine."""
     memory = MemoryLedgerStore()
-    disk = SystemDisk() if "system" in request.param else MemoryDisk()
+    folder, ledger = tmp_path / "ledger", f"bailiwick/{uuid.uuid4().hex[:16]}"
     limits = {"segment_records": 3} if request.param == "short segments" else {}
-    is_memory = request.param == "memory"
-    yield lambda: memory if is_memory else FileLedgerStore(tmp_path / "ledger", disk, **limits)
+    ask = request.getfixturevalue
+    disk = MemoryDisk() if request.param in {"files in memory", "short segments"} else SystemDisk()
+    opening = {
+        "memory": lambda: lambda: memory,
+        "sqlite": lambda: lambda: SqliteLedgerStore(folder, disk),
+        "postgres": lambda: partial(PostgresLedgerStore, ask("postgres_url"), ledger, folder, disk),
+        "s3": lambda: partial(S3LedgerStore, Bucket(name=ask("s3_bucket")), ledger, folder, disk),
+    }.get(request.param, lambda: lambda: FileLedgerStore(folder, disk, **limits))()
+    opened = []
+    yield lambda: opened.append(opening()) or opened[-1]
+    for store in opened:
+        store.close()
     disk.close()
 
 
@@ -147,6 +165,26 @@ def test_side_files_are_read_as_far_as_they_go(open_store):
     assert store.count() == 0
 
 
+def test_a_retired_store_is_given_to_nobody_until_it_is_taken_back(open_store):
+    """Otherwise a process that was not told of a move would go on in the old place, and fork the ledger."""
+    one, other = open_store(), open_store()
+    with one.exclusive():
+        one.append(0, RECORDS[:2])
+    assert one.retired() == ""
+    one.retire("it is in sqlite")
+    assert open_store().retired() == other.retired() == "it is in sqlite"
+    for store in (one, other):
+        with pytest.raises(Unavailable, match="it is in sqlite") as refused, store.exclusive():
+            pytest.fail("given")
+        assert refused.value.code == "ledger-moved"
+    assert open_store().count() == 2
+    other.retire("")
+    with one.exclusive():
+        assert one.count() == 2
+        one.append(2, RECORDS[2:3])
+    assert one.read(0, 3) == RECORDS[:3]
+
+
 def test_reading_while_another_thread_appends(open_store):
     """Otherwise a reader would meet a record that is half known."""
     store = open_store()
@@ -155,7 +193,7 @@ def test_reading_while_another_thread_appends(open_store):
     wrong = []
 
     def read():
-        while not stop.is_set():
+        while not stop.wait(0.001):
             for index in (0, 5, 11):
                 if (got := store.read(index, index + 1)) != [b"%d" % index]:
                     wrong.append((index, got))
