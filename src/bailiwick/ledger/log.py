@@ -29,6 +29,7 @@ from bailiwick.ledger.audit import Problem, Report, verify_records
 from bailiwick.ledger.commit import Committer
 from bailiwick.ledger.export import Bundle, write_bundle
 from bailiwick.ledger.head import Head, read_head
+from bailiwick.ledger.heads import Heads
 from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.parallel import jobs_for, verify_segments
 from bailiwick.ledger.proof import leaf_digest
@@ -82,6 +83,7 @@ class Ledger:
         self._node_id = node_id
         self._writer = writer
         self._committer = Committer(writer, idle_ms=checkpoint_ms)
+        self.heads = Heads(store, writer, self._keys, self.records)
         self._is_open = True
 
     @classmethod
@@ -330,7 +332,7 @@ class Ledger:
             LedgerBroken: the record is not the one that the checkpoint stands for (verdict altered).
         """
         leaf = leaf_digest(self._raw(index))
-        checkpoint = self._writer.tip.checkpoint
+        checkpoint = self.heads.newest(above=index) or self._writer.tip.checkpoint
         if checkpoint is None or index >= checkpoint.size:
             checkpoint = self._writer.checkpoint(is_forced=True)
         try:
@@ -379,7 +381,9 @@ class Ledger:
         batches = (
             self._store.read(first, min(size, first + RECORDS_PER_READ)) for first in range(0, size, RECORDS_PER_READ)
         )
-        return write_bundle(out, batches, checkpoint, self._keys.first.verifier, progress)
+        older, cosigned = self.heads.newest(below=size), self.heads.cosigned(checkpoint)
+        first = self._keys.first.verifier
+        return write_bundle(out, batches, cosigned, first, progress, cosigned=older.note if older else None)
 
     def stats(self) -> dict[str, Any]:
         """Count what there is: records, bytes, checkpoint, and what this process did."""

@@ -19,13 +19,13 @@ from bailiwick.ledger.columns import Columns
 from bailiwick.ledger.head import write_head
 from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.note import sign_checkpoint, signature_blob
-from bailiwick.ledger.proof import verify_inclusion
+from bailiwick.ledger.proof import verify_consistency, verify_inclusion
 from bailiwick.ledger.record import CHECKPOINT, CLOCK_REGRESSION, RECOVERED, Admitted, admit
 from bailiwick.ledger.recover import RECORDS_PER_READ, catch_up, check_count, find_sound
 from bailiwick.ledger.retries import RecentKeys
 from bailiwick.ledger.rotation import KEY_ROTATED, rotation_detail
 from bailiwick.ledger.tip import Tip
-from bailiwick.ledger.tree import Frontier, inclusion_proof
+from bailiwick.ledger.tree import EMPTY_ROOT, Frontier, consistency_proof, inclusion_proof, range_root
 from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Quarantined, Receipt
 from bailiwick.ports import Clock, LedgerStore
 
@@ -209,6 +209,26 @@ class Writer:
                 self._rebuild_columns(checkpoint.size)
                 return self._prove(index, leaf, checkpoint)
 
+    def record_own(self, event_type: str, detail: Mapping[str, JsonValue]) -> Receipt:
+        """Append one record of a type that only the ledger writes; durable on return.
+
+        Raises:
+            LedgerPoisoned, LedgerBroken, Unavailable: as ``commit``.
+        """
+        return self._in_turn(lambda: self._append([self._own(event_type, detail)], self._stamp()))[0]
+
+    def growth(self, older: int, size: int) -> list[bytes]:
+        """Give the proof that the tree of ``size`` leaves grew from its first ``older``; it has been verified.
+
+        Raises:
+            Unavailable: the hashes cannot be read, and not be made anew.
+        """
+        return self._looked_up(size, lambda: self._grow(older, size))
+
+    def root(self, size: int) -> bytes:
+        """Give the root of the first ``size`` records, at most as many as there are."""
+        return self._looked_up(size, lambda: self._root(size, size))
+
     # --- inside a turn ----------------------------------------------------------------------------------------------
 
     def _in_turn(self, work: Callable[[], T]) -> T:
@@ -375,6 +395,30 @@ class Writer:
         proof = inclusion_proof(index, size, lambda height, number: self._columns.node(height, number, size))
         verify_inclusion(leaf, index, proof, size, checkpoint.root)
         return proof
+
+    def _looked_up(self, size: int, look: Callable[[], T]) -> T:
+        """Look something up in the columns; where they are damaged, write them anew and look again."""
+        with self._mutex:
+            assert size <= self._tip.size, (size, self._tip.size)
+            self._flush_columns()
+            try:
+                return look()
+            except ProofRejected:
+                self._rebuild_columns(size)
+                return look()
+
+    def _grow(self, older: int, size: int) -> list[bytes]:
+        proof = consistency_proof(older, size, lambda height, number: self._columns.node(height, number, size))
+        verify_consistency(older, self._root(older, size), size, self._root(size, size), proof)
+        return proof
+
+    def _root(self, size: int, whole: int) -> bytes:
+        if size == 0:
+            return EMPTY_ROOT
+        root = range_root(0, size, lambda height, number: self._columns.node(height, number, whole))
+        if len(root) != len(EMPTY_ROOT):
+            raise ProofRejected(f"no root at size {size}", hint="the columns are damaged; they are made anew")
+        return root
 
     def _flush_columns(self) -> None:
         self._columns.flush()
