@@ -41,7 +41,9 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     signer = Signer(ORIGIN, new_secret(bytes(32)))
     making = {"clock": MemoryClock(step_ns=1), "origin": ORIGIN, "node_id": "node-1", "actor": ACTOR}
-    with Ledger.create("local", MemoryLedgerStore(), signer, checkpoint_ms=None, **making) as ledger:
+    with Ledger.create(
+        "local", MemoryLedgerStore(), signer, checkpoint_ms=None, guard=lambda draft: None, **making
+    ) as ledger:
         ledger.record_many("local", drafts(99))
         ledger.export(folder / "early")
         ledger.record_many("local", drafts(RECORDS - 101))

@@ -15,6 +15,10 @@ from bailiwick.testing import MemoryClock, MemoryDisk
 ORIGIN = "bailiwick/0123456789abcdef"
 
 
+def anything(draft):
+    """Let any draft in: these tests are about bytes, and admission has its own."""
+
+
 class Place:
     """Where a ledger is kept, and everything to open it with; each ``store`` is one process's view."""
 
@@ -45,6 +49,7 @@ class Place:
             node_id="node-1",
             actor=self.actor,
             checkpoint_ms=None,
+            guard=anything,
         )
 
     def open(self, store=None, *, signer=None):
@@ -56,6 +61,7 @@ class Place:
             clock=self.clock,
             node_id="node-1",
             checkpoint_ms=None,
+            guard=anything,
         )
 
     def draft(self, number=0, **detail):

@@ -25,6 +25,7 @@ from bailiwick.errors import (
     Verdict,
 )
 from bailiwick.keys import Signer
+from bailiwick.ledger.admission import Admission, Guard, check_no_secret
 from bailiwick.ledger.audit import Problem, Report, verify_records
 from bailiwick.ledger.commit import Committer
 from bailiwick.ledger.export import Bundle, write_bundle
@@ -76,7 +77,9 @@ class Ledger:
         *,
         node_id: str,
         checkpoint_ms: int | None,
+        guard: Guard | None,
     ) -> None:
+        self._guard = guard or Admission.of_product().check
         self.tenant = tenant
         self._store = store
         self._keys = Keyring.of(keys)
@@ -99,6 +102,7 @@ class Ledger:
         actor: Actor,
         retention: str = RETENTION,
         checkpoint_ms: int | None = CHECKPOINT_MS,
+        guard: Guard | None = None,
     ) -> Self:
         """Start a ledger: its first record names format, hash, origin, verifier key and retention class.
 
@@ -112,6 +116,7 @@ class Ledger:
             actor: Who asked for it.
             retention: How long records are kept.
             checkpoint_ms: Least time between checkpoints that nobody asked for; None for none of them.
+            guard: Refuses what must not be recorded; None for the contracts of the product.
 
         Raises:
             UsageRefused: there is a ledger already (code ``ledger-exists``), or the key has another name.
@@ -145,7 +150,7 @@ class Ledger:
             checkpoint_ms=checkpoint_ms,
         )
         writer.start(admit(genesis, node_id, is_own=True))
-        return cls(tenant, store, signer, writer, node_id=node_id, checkpoint_ms=checkpoint_ms)
+        return cls(tenant, store, signer, writer, node_id=node_id, checkpoint_ms=checkpoint_ms, guard=guard)
 
     @classmethod
     def open(
@@ -157,6 +162,7 @@ class Ledger:
         clock: Clock,
         node_id: str,
         checkpoint_ms: int | None = CHECKPOINT_MS,
+        guard: Guard | None = None,
     ) -> Self:
         """Open a ledger at its end; what an interrupted write left is moved aside, and a record says so.
 
@@ -205,7 +211,7 @@ class Ledger:
             failure=failure,
         )
         writer.open()
-        return cls(tenant, store, keys, writer, node_id=node_id, checkpoint_ms=checkpoint_ms)
+        return cls(tenant, store, keys, writer, node_id=node_id, checkpoint_ms=checkpoint_ms, guard=guard)
 
     def __enter__(self) -> Self:
         return self
@@ -225,7 +231,7 @@ class Ledger:
                 is there is given. Looked for among the newest ``retries.KEY_RECORDS_MAX`` records.
 
         Raises:
-            RecordRefused: the draft is outside the profile; nothing was written.
+            RecordRefused: the draft is outside the profile, or not admitted (see ``admission``); nothing was written.
             UsageRefused: the key was used for something else (code ``record-key-used``).
             LedgerPoisoned: a write or flush failed; whether it is kept is unknown.
             LedgerBroken: what is stored does not follow any more.
@@ -258,6 +264,9 @@ class Ledger:
         entries = [admit(draft, node_id) for draft in drafts]
         if not entries:
             return []
+        for draft in drafts:
+            self._guard(draft)
+        check_no_secret("the key", key)
         if key is not None and not is_atomic:
             raise UsageRefused("a key is for what is kept whole", hint="leave out the key, or is_atomic=False")
         if key is not None or len(entries) > 1:
@@ -272,7 +281,10 @@ class Ledger:
             RecordRefused: the draft is outside the profile.
         """
         marks = None if key is None else {KEY_MARK: check_key(key)}
-        return self._committer.submit(admit(draft, self._node_id, marks=marks), key=key)
+        entry = admit(draft, self._node_id, marks=marks)
+        self._guard(draft)
+        check_no_secret("the key", key)
+        return self._committer.submit(entry, key=key)
 
     @property
     def failure(self) -> BailiwickError | None:
