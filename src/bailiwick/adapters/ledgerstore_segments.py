@@ -15,10 +15,10 @@ from pathlib import Path
 from bailiwick.errors import LedgerBroken, Unavailable, Verdict
 from bailiwick.ports import Disk
 
-_BATCH_BYTES = 1 << 19
-"""About as much is given at once, in bytes."""
-_DIGEST_BYTES = 1 << 18
-"""Read at once while hashing, in bytes: it stays in the processor's cache."""
+_READ_BYTES = 1 << 18
+"""Read at once, in bytes: it stays in the processor's cache."""
+_LINE_BYTES_MAX = 1 << 20
+"""Longest line that is looked for, in bytes; no record is as long."""
 _SEGMENT_NAME = re.compile(r"([0-9]{12})\.jsonl\Z")
 
 
@@ -48,30 +48,42 @@ class FileSegments:
         """Give ``sha256:`` and the SHA-256 of a full segment's file."""
         path = self._path(first)
         hashed, position = hashlib.sha256(), 0
-        try:
-            while data := self.disk.read(path, position, _DIGEST_BYTES):
-                hashed.update(data)
-                position += len(data)
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        while data := self._read(path, position):
+            hashed.update(data)
+            position += len(data)
         return f"sha256:{hashed.hexdigest()}"
 
     def _scan_one(self, first: int, following: int | None, start: int, stop: int) -> Iterator[list[bytes]]:
+        """Give records of one segment; at its end, say whether it held as many as belong there."""
         path = self._path(first)
-        try:
-            data = self.disk.read(path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        _check_lines(path, data, first, stop if following is None else following, is_full=following is not None)
-        index, position = first, 0
-        while index < stop:
-            end = data.find(b"\n", position + _BATCH_BYTES)
-            end = data.rindex(b"\n") if end < 0 else end
-            lines = data[position:end].split(b"\n")
-            wanted = lines[max(start - index, 0) : stop - index]
+        index, position, rest = first, 0, b""
+        while index < stop or following == stop:
+            data = self._read(path, position)
+            if not data:
+                break
+            position += len(data)
+            data, newline, after = (rest + data).rpartition(b"\n")
+            rest = after
+            if len(rest) > _LINE_BYTES_MAX:
+                break
+            if not newline:
+                continue
+            if (count := data.count(b"\n") + 1 if index < start else 0) and index + count <= start:
+                index += count
+                continue
+            lines = data.split(b"\n")
+            wanted = lines[max(start - index, 0) : max(stop - index, 0)]
+            index += len(lines)
             if wanted:
                 yield wanted
-            index, position = index + len(lines), end + 1
+        if index < stop or (following == stop and (index > stop or rest)):
+            raise _miscounted(path, first, index, stop, rest)
+
+    def _read(self, path: Path, position: int) -> bytes:
+        try:
+            return self.disk.read(path, position, _READ_BYTES)
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def _firsts(self) -> list[int]:
         try:
@@ -84,16 +96,13 @@ class FileSegments:
         return self.folder / "seg" / f"{first:012d}.jsonl"
 
 
-def _check_lines(path: Path, data: bytes, first: int, stop: int, *, is_full: bool) -> None:
-    """Refuse a segment that does not hold as many lines as belong there."""
-    lines, has_rest = data.count(b"\n"), not data.endswith(b"\n")
-    if lines < stop - first or (is_full and (lines > stop - first or has_rest)):
-        raise LedgerBroken(
-            Verdict.CORRUPT if lines >= stop - first or has_rest else Verdict.TRUNCATED,
-            f"{path.name} holds {lines} lines, and {stop - first} records belong there",
-            hint="restore that file from a copy",
-            index=first,
-        )
+def _miscounted(path: Path, first: int, found: int, stop: int, rest: bytes) -> LedgerBroken:
+    return LedgerBroken(
+        Verdict.CORRUPT if found >= stop or rest else Verdict.TRUNCATED,
+        f"{path.name} holds {found - first} whole lines, and {stop - first} records belong there",
+        hint="restore that file from a copy",
+        index=min(found, stop),
+    )
 
 
 def _unreadable(path: Path, error: OSError) -> Unavailable:
