@@ -143,6 +143,25 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """Where the records of a pruned ledger begin: below ``minimum`` there are only those that were carried on.
+
+    ``prev_hash`` and ``timestamp`` are of the record before ``minimum``, ``peaks`` the roots of the complete subtrees
+    there. ``archives`` has, for each pruning, its minimum and the name of the archive with what it deleted.
+    """
+
+    minimum: int
+    prev_hash: str
+    timestamp: str
+    peaks: tuple[bytes, ...]
+    archives: tuple[tuple[int, str], ...]
+
+    def archive_of(self, index: int) -> str:
+        """Give the name of the archive that has a pruned record; empty where nobody kept its name."""
+        return next((name for minimum, name in self.archives if index < minimum), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A size and root that a ledger stands for (C2SP tlog-checkpoint). ``root``: 32 bytes; ``note``: signed text."""
 
@@ -176,14 +195,15 @@ class Cursor:
 class AuditEvent:
     """A record on its way to a receiver outside: the record, where it stands, and the bytes that are sent of it.
 
-    ``leaf`` is its RFC 6962 leaf digest, 64 hexadecimal digits; ``body`` one line of JSON in the shape of OCSF, the same
-    bytes each time the record is sent.
+    ``leaf`` is its RFC 6962 leaf digest, 64 hexadecimal digits; ``severity`` goes from 1 (informational) to 4 (high);
+    ``body`` is one line of JSON in the shape of OCSF, the same bytes each time the record is sent.
     """
 
     tenant: str
     origin: str
     leaf: str
     record: Record
+    severity: int
     body: bytes
 
     @property

@@ -7,7 +7,46 @@ people's tools check them. ``verify_bundle`` and ``verify_receipt`` need neither
 from bailiwick.ledger.audit import Problem, Report
 from bailiwick.ledger.bundle import verify_bundle
 from bailiwick.ledger.export import Bundle
+from bailiwick.ledger.heads import Heads, WitnessReport
+from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.log import Ledger
-from bailiwick.ledger.receipt import verify_receipt
+from bailiwick.ledger.policy import KnownWitness, Policy, witness_policy
+from bailiwick.ledger.moment import read_moment
+from bailiwick.ledger.projection import KEYS, Projection, State
+from bailiwick.ledger.proof import leaf_digest
+from bailiwick.ledger.receipt import verify_growth, verify_receipt
+from bailiwick.ledger.restore import Restored, restore_ledger
+from bailiwick.ledger.witness import Cosigner, Outcome, WitnessVerdict
+from bailiwick.ledger.search import Page, Query, Search
+from bailiwick.ledger.timeline import Past, Timeline
 
-__all__ = ["Bundle", "Ledger", "Problem", "Report", "verify_bundle", "verify_receipt"]
+__all__ = [
+    "KEYS",
+    "Bundle",
+    "Cosigner",
+    "Heads",
+    "Keyring",
+    "KnownWitness",
+    "Ledger",
+    "Outcome",
+    "Page",
+    "Past",
+    "Policy",
+    "Problem",
+    "Projection",
+    "Query",
+    "Report",
+    "Restored",
+    "Search",
+    "State",
+    "Timeline",
+    "WitnessReport",
+    "WitnessVerdict",
+    "leaf_digest",
+    "read_moment",
+    "restore_ledger",
+    "verify_bundle",
+    "verify_growth",
+    "verify_receipt",
+    "witness_policy",
+]
