@@ -10,8 +10,10 @@ BailiwickError
 │   ├── PackRefused            a pack that does not load; carries every fault found
 │   └── ModuleRefused          a module that is not admitted
 ├── ModuleFailed               a guest failed by its own doing, the same way each time (exit 3)
+├── ProjectionFailed           a fold over records raised, or its state cannot be kept (exit 3)
 ├── NotTrusted                 a signature or key that nobody vouched for (exit 3)
 ├── EffectsFrozen              the panic switch holds (exit 3)
+├── HoldStands                 a legal hold covers what was to be deleted (exit 3)
 ├── NotFound                   no such home, tenant, pack, module, record or blob (exit 4)
 ├── Unavailable                the host cannot answer now; nothing was sealed (exit 5)
 │   ├── LedgerPoisoned         a write or flush failed; reads go on
@@ -168,6 +170,13 @@ class ModuleFailed(BailiwickError):
     exit_code = 3
 
 
+class ProjectionFailed(BailiwickError):
+    """A fold over the ledger's records raised, or gave a state that cannot be kept. Codes: ``projection-*``."""
+
+    code = "projection-failed"
+    exit_code = 3
+
+
 class NotTrusted(BailiwickError):
     """A signature or key that nobody vouched for."""
 
@@ -180,6 +189,21 @@ class EffectsFrozen(BailiwickError):
 
     code = "effects-frozen"
     exit_code = 3
+
+
+class HoldStands(BailiwickError):
+    """A legal hold covers what was to be deleted: nothing was. ``hold`` is its id."""
+
+    code = "hold-stands"
+    exit_code = 3
+
+    def __init__(self, message: str, *, hint: str, hold: str) -> None:
+        super().__init__(message, hint=hint)
+        self.hold = hold
+
+    def to_json(self) -> dict[str, object]:
+        """Give code, message, hint and the id of the hold."""
+        return {**super().to_json(), "hold": self.hold}
 
 
 class NotFound(BailiwickError):

@@ -11,7 +11,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from bailiwick.model import AuditEvent, Cursor, Draft, JsonValue, Quarantined, QueuedEffect, Receipt, WitnessAnswer
+from bailiwick.model import (
+    AuditEvent,
+    Cursor,
+    Draft,
+    JsonValue,
+    Pruned,
+    Quarantined,
+    QueuedEffect,
+    Receipt,
+    WitnessAnswer,
+)
 
 
 class Clock(Protocol):
@@ -341,6 +351,45 @@ class Disk(Protocol):
         ...
 
 
+class LedgerIndex(Protocol):
+    """Which records hold which terms: a fold over the ledger that can be rebuilt, and that nobody believes.
+
+    A term is a number that stands for a kind and a value (``ledger.search``); two values may share one. Whoever asks
+    reads each record that is named, and checks it; what is not named may be missing.
+    """
+
+    def cursor(self, tenant: str) -> Cursor:
+        """Say how far the ledger has been folded.
+
+        Raises:
+            Unavailable: the index cannot be read (code ``ledger-index-busy``), or was damaged and has been emptied
+                (code ``ledger-index-damaged``): fold again. So for every method.
+        """
+        ...
+
+    def fold(self, tenant: str, cursor: Cursor, terms: Sequence[tuple[int, int]]) -> None:
+        """Take in the records up to ``cursor``, all or nothing; an older cursor changes nothing.
+
+        ``terms`` are pairs of a term (64 bits, signed) and the index of a record that holds it, sorted.
+        """
+        ...
+
+    def find(self, tenant: str, terms: Sequence[int], start: int, stop: int, limit: int) -> list[int]:
+        """Give up to ``limit`` records that hold every term, in order, from ``start`` and before ``stop``.
+
+        At least one term; the rarest first, where that is known.
+        """
+        ...
+
+    def clear(self, tenant: str) -> None:
+        """Forget everything, to fold again from the first record."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files."""
+        ...
+
+
 class LedgerStore(Protocol):
     """Keeps the records of one ledger in order, as bytes that it never reads into, and small side files beside them.
 
@@ -400,8 +449,8 @@ class LedgerStore(Protocol):
         """
         ...
 
-    def sync(self) -> None:
-        """Make durable what others appended.
+    def sync(self, start: int = 0) -> None:
+        """Make durable what others appended, from record ``start`` on, whether or not a flush of it failed before.
 
         Raises:
             LedgerPoisoned: the flush failed.
@@ -506,6 +555,55 @@ class Segmented(Protocol):
         ...
 
 
+@runtime_checkable
+class Prunable(Protocol):
+    """A ``LedgerStore`` whose oldest records can be deleted. Their leaf digests stay, so that every proof still verifies.
+
+    ``read`` of a pruned record raises ``NotFound`` (code ``record-pruned``), of one that was carried on gives it.
+    """
+
+    def pruned(self) -> Pruned | None:
+        """Say where the records begin; None where none was ever deleted. Needs no lock.
+
+        Raises:
+            LedgerBroken: what was kept about that cannot be read (verdict corrupt).
+        """
+        ...
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """Give the leaf digests ``start`` to ``stop`` (not included), 32 bytes each; both at most the minimum.
+
+        Raises:
+            LedgerBroken: they are not whole (verdict truncated).
+        """
+        ...
+
+    def carried(self, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Give index and bytes of the records that were carried on, from ``start`` to ``stop`` (not included)."""
+        ...
+
+    def prune(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Delete every record below the minimum, at once or not at all, and keep what is given. Hold ``exclusive``.
+
+        Args:
+            pruned: Where the records begin from here on; below ``count``, and not below what it was.
+            leaves: The leaf digests of all records below that, in order.
+            carried: The records below it that stay, by index, in order.
+
+        Raises:
+            Unavailable: it failed; the records are all there, or ``pruned`` says that they are gone.
+        """
+        ...
+
+    def tidy(self) -> None:
+        """Delete what an interrupted pruning left. Hold ``exclusive``.
+
+        Raises:
+            Unavailable: that failed; it can be tried again.
+        """
+        ...
+
+
 class Segments(Protocol):
     """Reads the files of a segmented store. Needs no lock, writes nothing, and can be pickled where its disk can.
 
@@ -540,9 +638,11 @@ __all__ = [
     "Entropy",
     "Hold",
     "KeyStore",
+    "LedgerIndex",
     "LedgerStore",
     "PackSource",
     "PanicSwitch",
+    "Prunable",
     "Recorder",
     "Segmented",
     "Segments",

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-from bailiwick.errors import LedgerBroken, LedgerPoisoned, LedgerRaced, Unavailable, Verdict
-from bailiwick.model import Quarantined
+from bailiwick.errors import LedgerBroken, LedgerPoisoned, LedgerRaced, NotFound, Unavailable, Verdict
+from bailiwick.model import Pruned, Quarantined
 
 COPY_HINT = "restore the ledger's store from a copy; bailiwick ledger verify names what is damaged"
 
@@ -55,6 +55,16 @@ def quarantined(start: int, data: bytes) -> Quarantined:
     """Name bytes from record ``start`` on that are moved out of a ledger."""
     digest = hashlib.sha256(data).hexdigest()
     return Quarantined(name=f"{start:012d}-{digest[:16]}", index=start, size=len(data), digest=f"sha256:{digest}")
+
+
+def record_pruned(index: int, pruned: Pruned) -> NotFound:
+    """Say that a record was deleted under the ledger's retention, and where it may still be."""
+    archive = pruned.archive_of(index)
+    return NotFound(
+        f"record {index} was pruned; records are kept from {pruned.minimum} on",
+        hint=f"look for it in the archive {archive}, wherever that was put",
+        code="record-pruned",
+    )
 
 
 def moved(note: str) -> Unavailable:

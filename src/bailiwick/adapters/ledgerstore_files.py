@@ -14,15 +14,17 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import accumulate
 from pathlib import Path
 
-from bailiwick.adapters.ledgerstore_checks import moved
+from bailiwick.adapters.disk_replace import replace_file
+from bailiwick.adapters.ledgerstore_checks import moved, record_pruned
+from bailiwick.adapters.ledgerstore_pruning import PrunedFiles
 from bailiwick.adapters.ledgerstore_segments import FileSegments
 from bailiwick.errors import LedgerBroken, LedgerPoisoned, Unavailable, Verdict
-from bailiwick.model import Quarantined
+from bailiwick.model import Pruned, Quarantined
 from bailiwick.ports import Disk, Hold
 
 SEGMENT_RECORDS = 65_536
@@ -60,6 +62,8 @@ class FileLedgerStore:
         self._sealed: OrderedDict[int, _Segment] = OrderedDict()
         self._sealed_mutex = threading.Lock()
         self._hold: Hold | None = None
+        self._pruning = PrunedFiles(folder, disk)
+        self._pruned: Pruned | None = None
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the store alone, among all threads and processes."""
@@ -80,10 +84,17 @@ class FileLedgerStore:
             if not self._firsts and not self._find_segments():
                 return 0
             while True:
-                self._look(self._active)
-                if not self._is_full(self._active) or not self._exists(self._path(self._active.stop)):
-                    return self._active.stop
-                self._start(self._active.stop)
+                try:
+                    self._look(self._active)
+                except FileNotFoundError:
+                    # Another process pruned: the segment that was the newest here is another file by now.
+                    self._disk.release(self._active.path)
+                    self._find_segments()
+                    continue
+                stop = self._active.stop
+                if stop == self._active.first or not self._exists(self._path(stop)):
+                    return stop
+                self._start(stop)
         except OSError as error:
             raise _unreadable("read", self._active.path, error) from error
 
@@ -93,7 +104,7 @@ class FileLedgerStore:
 
     def size(self) -> int:
         """Give the size of everything in bytes."""
-        return self.size_from(0) if self._firsts else 0
+        return self.size_from(self._firsts[0]) if self._firsts else 0
 
     def size_from(self, start: int) -> int:
         """Give the size of record ``start`` and all that follows it, in bytes."""
@@ -110,7 +121,22 @@ class FileLedgerStore:
 
     def read(self, start: int, stop: int) -> list[bytes]:
         """Give records ``start`` to ``stop``, the latter not included."""
-        active = self._active
+        try:
+            return self._read(start, stop)
+        except Unavailable as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+        # Another process pruned: look for the segments anew, once.
+        try:
+            self._find_segments()
+        except OSError as error:
+            raise _unreadable("read", self._folder, error) from error
+        return self._read(start, stop)
+
+    def _read(self, start: int, stop: int) -> list[bytes]:
+        pruned, active = self._pruned, self._active
+        if pruned is not None and start < pruned.minimum:
+            return self._read_carried(pruned, start, stop)
         assert 0 <= start <= stop <= active.stop, (start, stop, active.stop)
         if stop == start + 1 and start in self._firsts and start != active.first:
             return [self._read_first(start)]
@@ -137,6 +163,9 @@ class FileLedgerStore:
         try:
             if not self._is_held():
                 raise _lock_lost(self._lock_path)
+            if not active.end:
+                # Whoever made the segment may have died before its name was durable.
+                self._disk.sync_folder(active.path.parent)
             self._disk.write(active.path, active.end, data)
             self._disk.sync(active.path)
             is_held = self._is_held()
@@ -148,12 +177,20 @@ class FileLedgerStore:
             raise _poisoned("keep alone", self._lock_path, OSError("another process took the lock meanwhile"))
         active.grow([len(record) + 1 for record in records])
 
-    def sync(self) -> None:
-        """Make durable what others appended."""
-        if not self._firsts:
-            return
+    def sync(self, start: int = 0) -> None:
+        """Make durable what others appended, by writing the same bytes again.
+
+        After a flush that failed, the system may call pages clean that never reached the disk: they can be read, the
+        next flush succeeds, and a power cut takes them. Pages that are written anew are not clean.
+        """
+        firsts = self._firsts
         try:
-            self._disk.sync(self._active.path)
+            for first in firsts[max(bisect_right(firsts, start) - 1, 0) :]:
+                segment = self._active if first == self._active.first else self._sealed_segment(first)
+                begin = segment.offset(max(start, first))
+                data = self._disk.read(segment.path, begin, segment.end - begin)
+                self._disk.write(segment.path, begin, data)
+                self._disk.sync(segment.path)
         except OSError as error:
             raise _poisoned("flush", self._active.path, error) from error
 
@@ -249,6 +286,79 @@ class FileLedgerStore:
             self._disk.release(path)
         self._side_paths.clear()
 
+    # --- pruning ----------------------------------------------------------------------------------------------------
+
+    def pruned(self) -> Pruned | None:
+        """Say where the records begin; None where none was ever deleted."""
+        try:
+            return self._pruning.state()
+        except OSError as error:
+            raise _unreadable("read", self._folder, error) from error
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """Give the leaf digests ``start`` to ``stop`` of pruned records."""
+        try:
+            return self._pruning.leaves(self._minimum(), start, stop)
+        except OSError as error:
+            raise _unreadable("read", self._folder, error) from error
+
+    def carried(self, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Give index and bytes of the records that were carried on, from ``start`` to ``stop``."""
+        try:
+            return self._pruning.carried(self._minimum(), start, stop)
+        except OSError as error:
+            raise _unreadable("read", self._folder, error) from error
+
+    def prune(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Delete every record below the minimum, at once or not at all, and keep what is given."""
+        assert 0 < pruned.minimum < self._active.stop, (pruned.minimum, self._active.stop)
+        try:
+            if not self._is_held():
+                raise _lock_lost(self._lock_path)
+            self._pruning.write(pruned, leaves, carried)
+        except OSError as error:
+            raise _unreadable("pruned", self._folder, error) from error
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Delete what lies below the minimum: whole segments, and the older part of the one that it is within."""
+        try:
+            self._find_segments()
+            minimum = self._minimum()
+            if minimum == 0:
+                return
+            straddling = self._active if minimum > self._active.first else self._sealed_segment(minimum)
+            if straddling is self._active and minimum < self._active.stop:
+                # A segment ends where the next begins: others go on there, and this one can be written anew.
+                self._create(self._active.stop)
+            if straddling.first < minimum:
+                lines = self._disk.read(straddling.path, straddling.offset(minimum))
+                replace_file(self._disk, self._path(minimum), lines)
+            self._delete_below(minimum)
+            self._find_segments()
+        except OSError as error:
+            raise _unreadable("pruned", self._folder, error) from error
+
+    def _delete_below(self, minimum: int) -> None:
+        folder = self._folder / "seg"
+        for name in self._disk.names(folder):
+            match = _SEGMENT_NAME.match(name)
+            if match and int(match[1]) < minimum:
+                self._disk.unlink(folder / name)
+        self._disk.sync_folder(folder)
+        self._pruning.forget(minimum)
+
+    def _minimum(self) -> int:
+        pruned = self._pruning.state()
+        return pruned.minimum if pruned else 0
+
+    def _read_carried(self, pruned: Pruned, start: int, stop: int) -> list[bytes]:
+        found = self.carried(start, min(stop, pruned.minimum))
+        if len(found) != stop - start:
+            missing = next((at for at, (index, _) in enumerate(found, start) if index != at), start + len(found))
+            raise record_pruned(missing, pruned)
+        return [raw for _, raw in found]
+
     # --- segments ---------------------------------------------------------------------------------------------------
 
     def _is_held(self) -> bool:
@@ -275,15 +385,23 @@ class FileLedgerStore:
         firsts = tuple(int(match[1]) for name in names if (match := _SEGMENT_NAME.match(name)))
         if not firsts:
             return False
-        if firsts[0] != 0:
+        self._pruned = self._pruning.state()
+        minimum = self._pruned.minimum if self._pruned else 0
+        firsts = firsts[max(bisect_right(firsts, minimum) - 1, 0) :]
+        if firsts[0] > minimum:
             raise LedgerBroken(
                 Verdict.TRUNCATED,
                 f"the first segment is missing: the oldest there is starts at record {firsts[0]}",
                 hint="restore the ledger's folder from a copy",
                 index=0,
             )
+        active = _Segment(firsts[-1], self._path(firsts[-1]))
+        self._look(active)
+        with self._sealed_mutex:
+            self._sealed.clear()
+        # Readers in other threads take ``_active`` before ``_firsts``, so it is set after.
         self._firsts = firsts
-        self._active = _Segment(firsts[-1], self._path(firsts[-1]))
+        self._active = active
         return True
 
     def _start(self, first: int) -> None:
@@ -298,7 +416,6 @@ class FileLedgerStore:
         try:
             self._disk.make_folder(path.parent)
             self._disk.create(path)
-            self._disk.sync_folder(path.parent)
         except OSError as error:
             raise _poisoned("create", path, error) from error
         self._start(first)
