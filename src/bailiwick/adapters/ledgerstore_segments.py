@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from bailiwick.errors import LedgerBroken, Unavailable, Verdict
@@ -32,7 +33,7 @@ class FileSegments:
     def spans(self) -> list[tuple[int, int]]:
         """Give first and stop of each full segment."""
         firsts = self._firsts()
-        return list(zip(firsts, firsts[1:], strict=False))
+        return list(pairwise(firsts))
 
     def scan(self, start: int, stop: int) -> Iterator[list[bytes]]:
         """Give records ``start`` to ``stop`` in order, some hundreds at a time."""

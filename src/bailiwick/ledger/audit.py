@@ -159,6 +159,20 @@ class RecordWalk:
         self.frontier.graft(part.frontier)
         return True
 
+    @property
+    def last_hash(self) -> str:
+        """SHA-256 of the last record's bytes, in hexadecimal; zeros before the first."""
+        return self._prev_hash
+
+    @property
+    def last_timestamp(self) -> str:
+        """Time of the last record."""
+        return self._timestamp
+
+    def go_on_from(self, last_hash: str, timestamp: str) -> None:
+        """Expect a record that follows one with this hash and time; the rest of the state was given at the start."""
+        self._prev_hash, self._timestamp = last_hash, timestamp
+
     def skip(self, leaves: list[bytes], fault: Fault) -> dict[int, list[bytes]]:
         """Take leaves whose records cannot be read, so that the tree above them can still be checked."""
         self.fault = self.fault or fault

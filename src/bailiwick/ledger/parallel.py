@@ -24,7 +24,7 @@ from bailiwick.ledger.span import Part, PartWalk
 from bailiwick.ports import Segments
 
 PARALLEL_RECORDS_MIN = 1 << 18
-"""Records from which on several processes are used where nobody says how many: starting them takes about half a second."""
+"""Records from which on several processes are used where nobody says how many: starting them takes half a second."""
 PART_RECORDS = 1 << 16
 """Records in a part; a power of two, so that each part is a subtree."""
 JOBS_MAX = 64
@@ -61,11 +61,17 @@ def verify_segments(
     Cost: about 4 µs a record, divided by the processes; up to 200 MB in each process where segments are full.
     """
     walk = RecordWalk(verifier)
-    problems: list[Problem] = []
+    return report_of(walk, walk_segments(walk, segments, size, jobs=jobs, progress=progress))
+
+
+def walk_segments(
+    walk: RecordWalk, segments: Segments, size: int, *, jobs: int = 1, progress: Progress | None = None
+) -> list[Problem]:
+    """Go on with a walk to the record of an index, and give what stopped it; with several processes from the first."""
     told = progress or _tell_nobody
     try:
-        if jobs == 1:
-            _feed(walk, segments.scan(0, size), told)
+        if jobs == 1 or walk.frontier.size:
+            _feed(walk, segments.scan(walk.frontier.size, size), told)
         else:
             tasks = [(segments, start, stop) for start, stop in parts_of(size)]
             with in_order(read_part, tasks, jobs) as parts:
@@ -75,8 +81,8 @@ def verify_segments(
                     else:
                         _feed(walk, segments.scan(start, stop), told)
     except LedgerBroken as error:
-        problems.append(Problem(verdict=error.verdict, message=error.message, index=error.index))
-    return report_of(walk, problems)
+        return [Problem(verdict=error.verdict, message=error.message, index=error.index)]
+    return []
 
 
 def read_part(segments: Segments, start: int, stop: int) -> Part | None:

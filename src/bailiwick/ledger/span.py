@@ -1,7 +1,7 @@
 """Many records that follow one another, read at once: the quick look that a sound ledger passes.
 
-It accepts what ``chain.read_next`` accepts one after another, and nothing else; where it finds something, it does not say
-what. What depends on the records before (the first link, the tree, the key) is left to who takes the span.
+It accepts what ``chain.read_next`` accepts one after another, and nothing else; where it finds something, it does not
+say what. What depends on the records before (the first link, the tree, the key) is left to who takes the span.
 """
 
 from __future__ import annotations
