@@ -8,11 +8,13 @@ from bailiwick.decisions.explain import Branch, Explanation, explain
 from bailiwick.decisions.inputs import read_inputs
 from bailiwick.decisions.intake import RawInput, ReadRow
 from bailiwick.decisions.loop import BATCH_MAX, Decided, Loop, Refused
+from bailiwick.decisions.projections import PROJECTIONS
 from bailiwick.decisions.replay import Difference, Replayer, ReplayReport
 from bailiwick.decisions.shelf import check_modules, fetch, keep
 
 __all__ = [
     "BATCH_MAX",
+    "PROJECTIONS",
     "Branch",
     "Decided",
     "Difference",

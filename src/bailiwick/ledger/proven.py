@@ -1,0 +1,120 @@
+"""Reading with proof: records that the tree of the whole ledger stands for, and stretches that are chained to them.
+
+Opening a ledger checks what came since its newest checkpoint, and no more. Who answers for the past checks what it
+reads: one record by its Merkle proof, a stretch by the hash that each record keeps of the one before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from binascii import hexlify
+from collections.abc import Iterator, Mapping
+
+from bailiwick.errors import LedgerBroken, NotFound, ProofRejected, Verdict
+from bailiwick.ledger.log import Ledger
+from bailiwick.ledger.proof import leaf_digest
+from bailiwick.ledger.record import BROKEN_HINT, admit
+from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Receipt, Record
+
+RECORDS_PER_READ = 2_048
+"""Records that are read at once, in number; at most 128 MiB of them, and rarely over 1."""
+
+_EVENT = b',"event_type":"'
+_PREV = b'"prev_hash":"'
+
+
+class ProvenReader:
+    """Reads one ledger with proof. It belongs to the ledger's room, and uses its store and writer."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._store = ledger._store
+        self._writer = ledger._writer
+
+    def size(self) -> int:
+        """Count the records, those of other processes too."""
+        return self.ledger.size()
+
+    def read(self, index: int) -> Record:
+        """Give one record, unproven."""
+        return self.ledger.read(index)
+
+    def raws(self, start: int, stop: int) -> list[bytes]:
+        """Give the bytes of records, unproven; both ends within the size."""
+        return self._store.read(start, stop)
+
+    def proven(self, index: int) -> Record:
+        """Give one record that the tree of all records stands for.
+
+        The tree's root is what this process computed when it opened the ledger: from the newest signed checkpoint on,
+        record by record.
+
+        Raises:
+            NotFound: there is none of that index (code ``record-missing``).
+            LedgerBroken: its bytes are not those that were hashed (verdict altered), or no record (corrupt).
+
+        Cost: about 100 µs.
+        """
+        record = self.ledger.read(index)
+        tip = self._writer.tip
+        whole = Checkpoint(origin="", size=tip.size, root=tip.frontier.root(), note=b"")
+        try:
+            self._writer.prove(index, leaf_digest(record.raw), whole)
+        except ProofRejected as error:
+            raise _altered(index) from error
+        return record
+
+    def stretch(self, start: int, stop: int) -> Iterator[tuple[int, bytes, bytes]]:
+        """Give index, type and bytes of records ``start`` to ``stop``, proven once the last of them was taken.
+
+        The last is proven by the tree, and each stands for the bytes before it by ``prev_hash``. Whoever stops before
+        the end has proof of nothing.
+
+        Raises:
+            LedgerBroken: a record is not the one that the next stands for (verdict altered).
+
+        Cost: about 1.5 µs a record.
+        """
+        link = raw = b""
+        for first in range(start, stop, RECORDS_PER_READ):
+            for index, raw in enumerate(self._store.read(first, min(stop, first + RECORDS_PER_READ)), first):
+                # After the type come words without quotes, so the last match is the field and no text in the detail.
+                at = raw.rfind(_EVENT) + len(_EVENT)
+                before = raw.find(_PREV, at) + len(_PREV)
+                if link and raw[before : before + 64] != link:
+                    raise _altered(index - 1)
+                link = hexlify(hashlib.sha256(raw).digest())
+                yield index, raw[at : raw.find(b'"', at)], raw
+        if start < stop and self.proven(stop - 1).raw != raw:
+            raise _altered(stop - 1)
+
+    def note(self, event_type: str, resource: str, detail: Mapping[str, JsonValue]) -> Receipt:
+        """Record something about the ledger itself, under a type that is kept for that; durable on return."""
+        node_id = self.ledger._node_id
+        draft = Draft(event_type=event_type, resource=resource, detail=detail, actor=Actor(id=node_id, role="node"))
+        return self.ledger._committer.run([admit(draft, node_id, is_own=True)])[0]
+
+    def read_side(self, name: str, offset: int, size: int) -> bytes:
+        """Read from a side file; fewer bytes, or none, where it is short or missing."""
+        return self._store.read_side(name, offset, size)
+
+    def write_side(self, name: str, offset: int, data: bytes) -> None:
+        """Write to a side file.
+
+        Raises:
+            Unavailable: that failed.
+        """
+        self._store.write_side(name, offset, data)
+
+    def proven_or_none(self, index: int) -> Record | None:
+        """Give a proven record, or None where there is none of that index: what a side file names need not exist."""
+        try:
+            return self.proven(index)
+        except NotFound:
+            return None
+
+
+def _altered(index: int) -> LedgerBroken:
+    return LedgerBroken(
+        Verdict.ALTERED, f"record {index} is not the one that the ledger stands for", hint=BROKEN_HINT, index=index
+    )
