@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from bailiwick.adapters.ledgerstore_checks import moved
-from bailiwick.model import Quarantined
+from bailiwick.adapters.ledgerstore_checks import moved, record_pruned
+from bailiwick.model import Pruned, Quarantined
 
 
 class MemoryLedgerStore:
@@ -19,6 +19,9 @@ class MemoryLedgerStore:
         self._side: dict[str, bytearray] = {}
         self._lock = threading.Lock()
         self._note = ""
+        self._pruned: Pruned | None = None
+        self._leaves: list[bytes] = []
+        self._carried: dict[int, bytes] = {}
         self.quarantine: dict[str, bytes] = {}
 
     @contextmanager
@@ -52,6 +55,10 @@ class MemoryLedgerStore:
     def read(self, start: int, stop: int) -> list[bytes]:
         """Give records ``start`` to ``stop``, the latter not included."""
         assert 0 <= start <= stop <= len(self._records), (start, stop)
+        if self._pruned is not None and start < self._pruned.minimum:
+            for index in range(start, min(stop, self._pruned.minimum)):
+                if index not in self._carried:
+                    raise record_pruned(index, self._pruned)
         return self._records[start:stop]
 
     def append(self, start: int, records: Sequence[bytes]) -> None:
@@ -59,8 +66,9 @@ class MemoryLedgerStore:
         assert start == len(self._records), (start, len(self._records))
         self._records.extend(records)
 
-    def sync(self) -> None:
+    def sync(self, start: int = 0) -> None:
         """Do nothing: memory has no flush."""
+        del start
 
     def cut(self, start: int) -> Quarantined:
         """Move everything from record ``start`` on out of the way, keeping its bytes aside."""
@@ -90,6 +98,28 @@ class MemoryLedgerStore:
         side = self._side.setdefault(name, bytearray())
         side.extend(bytes(max(offset - len(side), 0)))
         side[offset : offset + len(data)] = data
+
+    def pruned(self) -> Pruned | None:
+        """Say where the records begin; None where none was ever deleted."""
+        return self._pruned
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """Give the leaf digests ``start`` to ``stop`` of pruned records."""
+        return self._leaves[start:stop]
+
+    def carried(self, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Give index and bytes of the records that were carried on, from ``start`` to ``stop``."""
+        return [(index, raw) for index, raw in self._carried.items() if start <= index < stop]
+
+    def prune(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Delete every record below the minimum but those that are carried on."""
+        self._leaves, self._carried = list(leaves), dict(carried)
+        kept = [self._carried.get(index, b"") for index in range(pruned.minimum)]
+        self._pruned = pruned
+        self._records[: pruned.minimum] = kept
+
+    def tidy(self) -> None:
+        """Do nothing: pruning in memory is not interrupted."""
 
     def retire(self, note: str) -> None:
         """Give nobody the store alone any more; an empty note takes that back."""

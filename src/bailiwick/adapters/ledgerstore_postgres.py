@@ -134,8 +134,8 @@ class PostgresLedgerStore:
         """Give records ``start`` to ``stop``, the latter not included, each checked against its digest."""
         assert 0 <= start <= stop <= self._count, (start, stop, self._count)
         query = "SELECT id, digest, bytes FROM bailiwick_records WHERE ledger = %s AND id >= %s AND id < %s ORDER BY id"
-        where = (self._ledger, start, stop)
-        return checked_records(self._ask(lambda it: it.execute(query, where, binary=True).fetchall(), []), start, stop)
+        rows = self._rows(query, (self._ledger, start, stop))
+        return checked_records([(index, digest, raw) for index, digest, raw in rows], start, stop)
 
     def append(self, start: int, records: Sequence[bytes]) -> None:
         """Append records, the first at index ``start``; durable on return, in one statement."""
@@ -147,14 +147,15 @@ class PostgresLedgerStore:
         self._change(_INSERT, (self._ledger, indexes, ends, digests, raws), start)
         self._count, self._bytes = rows[-1][0] + 1, rows[-1][1]
 
-    def sync(self) -> None:
+    def sync(self, start: int = 0) -> None:
         """Do nothing: what another connection can see has been flushed by the server."""
+        del start
 
     def cut(self, start: int) -> Quarantined:
         """Move everything from record ``start`` on into another table, in one statement."""
         begin = self._end_of(start)
         query = "SELECT bytes FROM bailiwick_records WHERE ledger = %s AND id >= %s ORDER BY id"
-        found = self._ask(lambda it: it.execute(query, (self._ledger, start), binary=True).fetchall(), [])
+        found = self._rows(query, (self._ledger, start))
         data = b"".join(bytes(raw) for (raw,) in found)
         kept = quarantined(start, data)
         move = """
@@ -168,7 +169,7 @@ class PostgresLedgerStore:
     def kept_aside(self, start: int) -> list[Quarantined]:
         """Give what ``cut`` moved aside from record ``start`` on, by name."""
         query = "SELECT id, bytes FROM bailiwick_quarantine WHERE ledger = %s AND id >= %s ORDER BY name"
-        found = self._ask(lambda it: it.execute(query, (self._ledger, start), binary=True).fetchall(), [])
+        found = self._rows(query, (self._ledger, start))
         return [quarantined(index, bytes(data)) for index, data in found]
 
     def read_side(self, name: str, offset: int, size: int) -> bytes:
@@ -265,6 +266,11 @@ class PostgresLedgerStore:
             except errors.UndefinedTable:
                 return nothing
 
+    def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """Ask for rows, bytes as bytes."""
+        nothing: list[tuple[Any, ...]] = []
+        return self._ask(lambda it: it.execute(query, values, binary=True).fetchall(), nothing)
+
     def _change(self, query: str, values: tuple[object, ...], start: int | None) -> None:
         """Run one statement that is its own transaction.
 
@@ -329,7 +335,7 @@ class PostgresLedgerStore:
 
     def _connect(self, use: str) -> psycopg.Connection[Any]:
         driver = _driver()
-        connection = driver.connect(
+        connection: psycopg.Connection[Any] = driver.connect(
             self._url, autocommit=True, connect_timeout=CONNECT_SECONDS_MAX, application_name="bailiwick ledger"
         )
         try:

@@ -155,8 +155,9 @@ class S3LedgerStore:
         self._starts.append(start)
         self._count += len(records)
 
-    def sync(self) -> None:
+    def sync(self, start: int = 0) -> None:
         """Do nothing: an object that can be listed is as durable as the bucket makes it."""
+        del start
 
     def cut(self, start: int) -> Quarantined:
         """Hide everything from record ``start`` on, the last object first, after copying it to the quarantine.

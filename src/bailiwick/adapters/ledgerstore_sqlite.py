@@ -113,8 +113,9 @@ class SqliteLedgerStore:
         if rows:
             self._count, self._bytes = rows[-1][0] + 1, rows[-1][1]
 
-    def sync(self) -> None:
+    def sync(self, start: int = 0) -> None:
         """Make durable what others appended: whoever did may have died before the flush of its log."""
+        del start
         if self._path.exists():
             with self._database("write") as database, self._no_doubt("flush"):
                 database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -78,12 +78,12 @@ def catch_up(
     check_count(count, max(tip.size, known))
     if count == tip.size and not store.tail():
         return tip, None
-    # Whoever wrote this may have died before its flush: nothing is built on it that could vanish from under it.
-    store.sync()
     end, fault = _follow(store, tip, columns, verifiers, count)
     if fault is not None:
         _check_torn(store, end.size, count, fault, [*verifiers, *([end.verifier] if end.verifier else [])])
     elif not store.tail() and not end.is_within_group:
+        # Whoever wrote this may have died before its flush: nothing is built on it that could vanish from under it.
+        store.sync(tip.size)
         return end, None
     stop = end.group_start if end.is_within_group else end.size
     if store.size_from(stop) > GROUP_BYTES_MAX:
@@ -92,7 +92,9 @@ def catch_up(
     if stop < end.size:
         # The records that are whole belong to a group that is not: the walk ends before its first.
         end, _ = _follow(store, tip, columns, verifiers, stop)
-    return end, store.cut(stop)
+    moved = store.cut(stop)
+    store.sync(tip.size)
+    return end, moved
 
 
 def find_sound(store: LedgerStore, verifiers: Sequence[Verifier]) -> Tip:

@@ -11,12 +11,13 @@ import pytest
 
 from bailiwick.adapters.disk_memory import MemoryDisk
 from bailiwick.adapters.disk_system import SystemDisk
+from bailiwick.testing import SimulatedDisk
 
 
-@pytest.fixture(params=["system", "memory"])
+@pytest.fixture(params=["system", "memory", "simulated"])
 def disk(request):
     """Each disk in turn."""
-    disk = SystemDisk() if request.param == "system" else MemoryDisk()
+    disk = {"system": SystemDisk, "memory": MemoryDisk, "simulated": SimulatedDisk}[request.param]()
     yield disk
     disk.close()
 
