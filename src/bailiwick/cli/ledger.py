@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, validators
 
 from bailiwick.cli import screen
-from bailiwick.cli.options import RecordIndex, TenantOptions, open_node
+from bailiwick.cli.options import Jobs, RecordIndex, TenantOptions, open_node
 from bailiwick.cli.verify import report_text
 from bailiwick.errors import LedgerBroken, Unavailable, UsageRefused, Verdict
 
 if TYPE_CHECKING:
+    from bailiwick.ledger.seal import Check
     from bailiwick.model import Record
 
 TAIL_MAX = 10_000
@@ -68,19 +69,31 @@ def prove(record: RecordIndex, /, *, out: Path | None = None, options: TenantOpt
     return 0
 
 
-def verify(*, options: TenantOptions = TenantOptions()) -> int:
+def verify(*, jobs: Jobs = None, seal: bool = False, fast: bool = False, options: TenantOptions = TenantOptions()) -> int:
     """Check the whole ledger: chain, leaves, tree, checkpoints.
 
     Exits 0 for ok, else with the verdict, as `bailiwick verify` does.
+
+    Args:
+        jobs: Processes that read; as many as there are cores where the ledger is large. The answer is the same.
+        seal: Also keep signed digests of the full segments, to compare with later.
+        fast: Only compare the segments with what was sealed, and read what came after. It says that nothing changed
+            since the full verification that sealed them, and is not one.
     """
+    if seal and fast:
+        raise UsageRefused("--fast has nothing to seal", hint="give --seal, which verifies in full, or --fast")
+    check: Check = "fast" if fast else "full-and-seal" if seal else "full"
     try:
         with open_node(options) as (node, tenant):
             ledger = node.ledger(tenant)
-            with screen.progress("verifying", ledger.size()) as advance:
-                answer = ledger.verify(progress=advance).to_json()
+            with screen.progress("comparing" if fast else "verifying", ledger.size()) as advance:
+                answer = ledger.verify(progress=advance, jobs=jobs, check=check).to_json()
     except LedgerBroken as error:
         answer = _unopened(error)
-    screen.give(answer, report_text(answer), as_json=options.json)
+    text = report_text(answer)
+    if fast:
+        text += "\nThis compared the sealed segments with their digests; `bailiwick ledger verify` checks every record."
+    screen.give(answer, text, as_json=options.json)
     return Verdict(answer["verdict"]).exit_code
 
 
