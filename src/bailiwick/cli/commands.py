@@ -51,7 +51,7 @@ COMMANDS = (
     Command("ledger tail", ledger.tail, ("ledger tail", "ledger tail --count 3 --json")),
     Command("ledger show", ledger.show, ("ledger show 3", "ledger show 3 --json")),
     Command("ledger prove", ledger.prove, ("ledger prove 3", "ledger prove 3 --out record-3.proof")),
-    Command("ledger verify", ledger.verify, ("ledger verify", "ledger verify --json")),
+    Command("ledger verify", ledger.verify, ("ledger verify", "ledger verify --json", "ledger verify --jobs 2")),
     Command("ledger checkpoint", ledger.checkpoint, ("ledger checkpoint", "ledger checkpoint --json")),
     Command(
         "ledger export", ledger.export, ("ledger export --out exported", "ledger export --out exported-again --json")

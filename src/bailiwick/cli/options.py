@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 RecordIndex = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 """Position of a record in the ledger, from 0."""
+Jobs = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=64))]
+"""Processes that share a long reading; None for as many as there are cores, where it is long."""
 
 
 @Parameter(name="*")
