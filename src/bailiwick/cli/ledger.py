@@ -69,7 +69,9 @@ def prove(record: RecordIndex, /, *, out: Path | None = None, options: TenantOpt
     return 0
 
 
-def verify(*, jobs: Jobs = None, seal: bool = False, fast: bool = False, options: TenantOptions = TenantOptions()) -> int:
+def verify(
+    *, jobs: Jobs = None, seal: bool = False, fast: bool = False, options: TenantOptions = TenantOptions()
+) -> int:
     """Check the whole ledger: chain, leaves, tree, checkpoints.
 
     Exits 0 for ok, else with the verdict, as `bailiwick verify` does.

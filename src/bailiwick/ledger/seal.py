@@ -1,7 +1,7 @@
 """The fast check: are the full segments still the bytes that a full verification found sound?
 
-A full verification may keep the SHA-256 of each full segment's file, with the state of the ledger at their end, signed by
-the ledger's key, in the side file ``seals``. The fast check hashes the files again, compares, and reads every record
+A full verification may keep the SHA-256 of each full segment's file, with the state of the ledger at their end, signed
+by the ledger's key, in the side file ``seals``. The fast check hashes the files again, compares, and reads every record
 after them as always. It proves that nothing changed since; it does not repeat what was proved then, and whoever has the
 ledger's key can seal what was never verified. So it is never called a full verification.
 """
@@ -11,22 +11,25 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import msgspec
 
 from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import LedgerBroken, NotFound, UsageRefused, Verdict
 from bailiwick.keys import Signer, Verifier, decode_base64
-from bailiwick.ledger.audit import Problem, RecordWalk, Report, report_of
-from bailiwick.ledger.parallel import walk_segments
+from bailiwick.ledger.audit import Problem, RecordWalk, Report, report_of, verify_records
+from bailiwick.ledger.keyring import Keyring
+from bailiwick.ledger.parallel import jobs_for, verify_segments, walk_segments
 from bailiwick.ledger.rotation import KEYS_MAX
 from bailiwick.ledger.tree import Frontier
-from bailiwick.ports import LedgerStore, Segments
+from bailiwick.ports import LedgerStore, Segmented, Segments
 
 SEALS_NAME = "seals"
 SEALS_BYTES_MAX = 16 << 20
 """Longest side file that is read, in bytes: enough for 100,000 segments."""
 FORMAT = "bailiwick-seals/1"
+RECORDS_PER_READ = 1_024
 
 Progress = Callable[[int], None]
 
@@ -65,12 +68,48 @@ class Seals(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return walk
 
 
+Check = Literal["full", "full-and-seal", "fast"]
+"""How to check a ledger: every record; that, and seal the full segments; or only that what was sealed did not change."""
+
+
+def verify_store(
+    store: LedgerStore,
+    size: int,
+    keys: Keyring,
+    *,
+    check: Check = "full",
+    jobs: int | None = 1,
+    progress: Progress | None = None,
+) -> Report:
+    """Check the first ``size`` records of a store; see ``Ledger.verify``.
+
+    Raises:
+        UsageRefused: the store keeps no segments that could be sealed (code ``seals-unsupported``).
+        NotFound: nothing was sealed yet (code ``seals-missing``).
+    """
+    verifier, count = keys.first.verifier, jobs_for(size, jobs)
+    if isinstance(store, Segmented):
+        segments = store.segments()
+        if check == "fast":
+            return check_seals(segments, size, read_seals(store, keys.verifiers), jobs=count, progress=progress)
+        if check == "full-and-seal":
+            return seal_segments(store, segments, size, keys, jobs=count, progress=progress)
+        return verify_segments(segments, size, verifier, jobs=count, progress=progress)
+    if check != "full":
+        raise UsageRefused(
+            "this ledger's store keeps no files that could be sealed",
+            hint="bailiwick ledger verify checks every record",
+            code="seals-unsupported",
+        )
+    starts = range(0, size, RECORDS_PER_READ)
+    return verify_records((store.read(at, min(size, at + RECORDS_PER_READ)) for at in starts), verifier, progress)
+
+
 def seal_segments(
     store: LedgerStore,
     segments: Segments,
     size: int,
-    verifier: Verifier,
-    find_signer: Callable[[Verifier], Signer],
+    keys: Keyring,
     *,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -84,7 +123,7 @@ def seal_segments(
     """
     spans = [span for span in segments.spans() if span[1] <= size]
     digests = digest_all(segments, [first for first, _ in spans], jobs)
-    walk = RecordWalk(verifier)
+    walk = RecordWalk(keys.first.verifier)
     problems = walk_segments(walk, segments, spans[-1][1] if spans else 0, jobs=jobs, progress=progress)
     seals = Seals(
         format=FORMAT,
@@ -98,7 +137,7 @@ def seal_segments(
         problems = walk_segments(walk, segments, size, progress=progress)
     report = report_of(walk, problems)
     if report.verdict is Verdict.OK and spans:
-        write_seals(store, seals, find_signer(Verifier.read(seals.keys[-1][1])))
+        write_seals(store, seals, keys.signer(Verifier.read(seals.keys[-1][1])))
     return report
 
 
