@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -27,15 +26,17 @@ from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.effectchannel_folder import FolderEffectChannel
 from bailiwick.adapters.effectqueue_sqlite import SqliteEffectQueue
 from bailiwick.adapters.entropy_system import SystemEntropy
-from bailiwick.adapters.keystore_wrapped import first_lock, system_keys
+from bailiwick.adapters.keystore_wrapped import WrappedKeyStore, first_lock, system_keys
+from bailiwick.adapters.ledgerindex_sqlite import SqliteLedgerIndex
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
-from bailiwick.adapters.packsource_folder import FolderPackSource
+from bailiwick.adapters.packsource_builtin import builtin_module, builtin_packs, pack_files
 from bailiwick.adapters.panicswitch_file import FilePanicSwitch
-from bailiwick.canonical import digest, time_text
+from bailiwick.canonical import time_text
 from bailiwick.decisions import (
     BATCH_MAX,
     Decided,
     EffectsReport,
+    Eraser,
     Executor,
     Explanation,
     Loop,
@@ -47,17 +48,17 @@ from bailiwick.decisions import (
     catch_up,
     check_modules,
     explain,
+    find_projection,
     keep,
     read_inputs,
 )
 from bailiwick.engine import Engine, Guest
-from bailiwick.errors import BailiwickError, InputRefused, ModuleRefused, NotFound, Unavailable, UsageRefused
+from bailiwick.errors import BailiwickError, InputRefused, NotFound, Unavailable, UsageRefused
 from bailiwick.keys import SEED_BYTES, Signer, new_secret
-from bailiwick.ledger import Ledger
+from bailiwick.ledger import Keyring, Ledger, Page, Past, Query, Search, Timeline, read_moment
 from bailiwick.model import Actor, Draft, JsonValue, ModuleRef, QueuedEffect, Run, Tier, check_tenant
 from bailiwick.packs import CaseReport, Pack, check_date, load_pack, run_cases
-from bailiwick.ports import Clock, Disk, Entropy, KeyStore, PackSource
-from bailiwick.schema import parse_document
+from bailiwick.ports import Clock, Disk, Entropy, KeyStore
 from bailiwick.settings import NODE_FILE, Settings
 
 PANIC_FILE = "panic.json"
@@ -135,6 +136,9 @@ class Node:
         self._closing.callback(self._blobs.close)
         self._queue = SqliteEffectQueue(self._tenants)
         self._closing.callback(self._queue.close)
+        self._index = SqliteLedgerIndex(self._tenants)
+        self._closing.callback(self._index.close)
+        self._timelines: dict[str, Timeline] = {}
         self._ledgers: dict[str, Ledger] = {}
         self._lock = threading.RLock()
 
@@ -221,8 +225,21 @@ class Node:
                 code="tenant-not-found",
             )
         store = FileLedgerStore(folder, self._disk)
-        signer = _signer(self._keys, tenant)
-        return Ledger.open(tenant, store, signer, clock=self._clock, node_id=self.node_id)
+        keys = Keyring.load(self._keys, tenant, origin_name=ORIGIN_NAME, key_name=SIGNING_NAME)
+        return Ledger.open(tenant, store, keys, clock=self._clock, node_id=self.node_id)
+
+    def state_at(self, tenant: str, moment: str, projection: str = "effects", **how: Any) -> Past:
+        """Give the state of a projection as it was at a moment in RFC 3339; ``how`` as ``Timeline.state_at`` takes it.
+
+        Raises:
+            UsageRefused: no such projection (code ``projection-unknown``), no moment, or one that has not come yet.
+        """
+        timeline = self._timelines.setdefault(tenant, Timeline(self.ledger(tenant)))
+        return timeline.state_at(read_moment(moment), find_projection(projection), now_ns=self._clock.now_ns(), **how)
+
+    def find(self, tenant: str, query: Query, **page: Any) -> Page:
+        """Give records of a tenant's ledger that fulfil a query, proven; ``page`` as ``Search.find`` takes it."""
+        return Search(self.ledger(tenant), self._index).find(query, **page)
 
     @cached_property
     def engine(self) -> Engine:
@@ -245,7 +262,7 @@ class Node:
             NotFound: neither an installed pack nor a folder with a ``pack.yaml``.
             PackRefused: it does not load; every fault is named.
         """
-        return load_pack(*_pack_files(name))
+        return load_pack(*pack_files(name))
 
     @staticmethod
     def run_cases(name: str) -> CaseReport:
@@ -286,7 +303,7 @@ class Node:
 
     def loop(self, tenant: str, pack: str) -> Loop:
         """Join everything that deciding for a tenant by a pack needs, and keep the pack for replay."""
-        name, files = _pack_files(pack)
+        name, files = pack_files(pack)
         loaded = load_pack(name, files)
         modules = {reader.module: builtin_module(reader.module) for reader in loaded.intake.values()}
         check_modules(loaded, modules)
@@ -393,12 +410,24 @@ class Node:
         name = hmac.new(self._keys.get(tenant, PSEUDONYM_NAME), b"actor\n" + getpass.getuser().encode(), "sha256")
         return Actor(id=f"local:{name.hexdigest()[:16]}", role="operator")
 
+    # --- privacy ----------------------------------------------------------------------------------------------------
+
+    def eraser(self, tenant: str) -> Eraser:
+        """Give what erases the subjects of a tenant."""
+        return Eraser(tenant=tenant, ledger=self.ledger(tenant), blobs=self._blobs, actor=self.actor(tenant))
+
+    @staticmethod
+    def keys(home: Path) -> WrappedKeyStore:
+        """Give the keys of a home, to look at how they lie on disk, or to lock them in another way."""
+        return system_keys(home / "keys", SystemDisk(), SystemEntropy())
+
     # --- looking after ----------------------------------------------------------------------------------------------
 
     def doctor(self, tenant: str) -> list[Check]:
         """Look at everything that this node needs, and say of each part whether it is well."""
         return [
             _checked("key", lambda: self.ledger(tenant).verifier_key()),
+            _checked("keys", lambda: self._keys.report().text()),
             _checked("ledger", lambda: _ledger_state(self.ledger(tenant))),
             _checked("packs", lambda: ", ".join(f"{pack.name} {pack.version}" for pack in self.packs())),
             _checked("modules", lambda: ", ".join(self._module_checks())),
@@ -430,53 +459,6 @@ def engine_versions() -> dict[str, JsonValue]:
         "cel": version("cel-expr-python"),
         "wasmtime": version("wasmtime"),
     }
-
-
-def builtin_packs() -> PackSource:
-    """Give the packs that come with bailiwick."""
-    return FolderPackSource(_builtin("packs"))
-
-
-def builtin_module(name: str) -> tuple[ModuleRef, bytes]:
-    """Give a module that comes with bailiwick: its reference and its binary.
-
-    Raises:
-        NotFound: there is none of that name.
-        ModuleRefused: its binary is not the one that its manifest states.
-    """
-    folder = _builtin("modules") / check_tenant(name)
-    try:
-        manifest: Any = parse_document((folder / "module.json").read_bytes())
-        wasm = (folder / f"{name}.wasm").read_bytes()
-    except FileNotFoundError:
-        raise NotFound(f"there is no module {name}", hint="bailiwick doctor lists the modules") from None
-    reference = ModuleRef(name=manifest["name"], digest=manifest["digest"])
-    if digest(wasm) != reference.digest:
-        raise ModuleRefused(
-            f"module {name} has digest {digest(wasm)}, its manifest states {reference.digest}",
-            hint="install bailiwick anew; the file was changed",
-            code="module-digest",
-        )
-    return reference, wasm
-
-
-def _builtin(kind: str) -> Path:
-    return Path(str(package_files("bailiwick"))) / "builtin" / kind
-
-
-def _pack_files(name: str) -> tuple[str, Mapping[str, bytes]]:
-    """Find a pack by installed name, else as a folder."""
-    source = builtin_packs()
-    if name in source.names():
-        return name, source.files(name)
-    folder = Path(name)
-    if (folder / "pack.yaml").is_file():
-        return folder.resolve().name, FolderPackSource(folder.resolve().parent).files(folder.resolve().name)
-    raise NotFound(
-        f"{name[:80]!r} is neither an installed pack nor a folder with a pack.yaml",
-        hint=f"installed: {', '.join(source.names())}",
-        code="pack-not-found",
-    )
 
 
 def _make_home(home: Path, disk: Disk) -> None:

@@ -10,15 +10,15 @@ from bailiwick.ledger.export import Bundle
 from bailiwick.ledger.heads import Heads, WitnessReport
 from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.log import Ledger
-from bailiwick.ledger.policy import KnownWitness, Policy, witness_policy
 from bailiwick.ledger.moment import read_moment
+from bailiwick.ledger.policy import KnownWitness, Policy, witness_policy
 from bailiwick.ledger.projection import KEYS, Projection, State
 from bailiwick.ledger.proof import leaf_digest
 from bailiwick.ledger.receipt import verify_growth, verify_receipt
 from bailiwick.ledger.restore import Restored, restore_ledger
-from bailiwick.ledger.witness import Cosigner, Outcome, WitnessVerdict
 from bailiwick.ledger.search import Page, Query, Search
 from bailiwick.ledger.timeline import Past, Timeline
+from bailiwick.ledger.witness import Cosigner, Outcome, WitnessVerdict
 
 __all__ = [
     "KEYS",

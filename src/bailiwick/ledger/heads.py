@@ -161,6 +161,12 @@ class Heads:
                 return None
         return self._writer.record_own(WITNESS_ADDED, {"verifier": verifier.text()})
 
+    def record_restored(self, event_type: str, size: int, root: str, witnessed: int | None) -> None:
+        """Record that the ledger was brought back to a size, and sign a checkpoint."""
+        detail: dict[str, JsonValue] = {"from_entry": size, "root": root, "witnessed": witnessed}
+        self._writer.record_own(event_type, detail)
+        self._writer.checkpoint()
+
     def prove_growth(self, older: int, newer: int | None = None) -> str:
         """Give the proof that the ledger grew from ``older`` records to a checkpoint; see ``verify_growth``.
 

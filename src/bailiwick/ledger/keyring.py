@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bailiwick.errors import NotTrusted
+from bailiwick.errors import NotFound, NotTrusted
 from bailiwick.keys import Signer, Verifier
+from bailiwick.ledger.rotation import KEYS_MAX
+from bailiwick.ports import KeyStore
 
 
 class Keyring:
@@ -20,6 +22,31 @@ class Keyring:
     def of(cls, keys: Signer | Keyring) -> Keyring:
         """Give a keyring for one key, or a keyring as it is."""
         return keys if isinstance(keys, Keyring) else cls([keys])
+
+    @classmethod
+    def load(cls, store: KeyStore, tenant: str, *, origin_name: str, key_name: str) -> Keyring:
+        """Load every key of a tenant's ledger: the first under its name, the others as ``<name>-2`` and so on.
+
+        Raises:
+            NotFound: there is no first key, or no origin.
+        """
+
+        def load() -> list[Signer]:
+            origin = store.get(tenant, origin_name).decode()
+            signers = [Signer(origin, store.get(tenant, key_name))]
+            for number in range(2, KEYS_MAX + 1):
+                try:
+                    signers.append(Signer(origin, store.get(tenant, f"{key_name}-{number}")))
+                except NotFound:
+                    break
+            return signers
+
+        return cls(load(), load)
+
+    @property
+    def signers(self) -> list[Signer]:
+        """Every key, oldest first. One may be among them that the ledger was never handed on to."""
+        return list(self._signers)
 
     @property
     def first(self) -> Signer:

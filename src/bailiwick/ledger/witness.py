@@ -199,6 +199,15 @@ class Cosigner:
         """List the logs that it knows, sorted."""
         return sorted({log.name for log in self._logs})
 
+    @staticmethod
+    def size_of(note: bytes, keys: Sequence[Verifier]) -> int:
+        """Give the size of a checkpoint that a witness shows, where one of a ledger's own keys signed it; else 0."""
+        try:
+            shown = read_submitted(note)
+        except ValueError:
+            return 0
+        return shown.size if shown.signed_by([key for key in keys if key.name == shown.origin]) else 0
+
     def _origin(self, request: bytes) -> str | None:
         """Give the origin that a request is for, where it is one of a log that is known."""
         try:
