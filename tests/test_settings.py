@@ -16,6 +16,7 @@ def test_a_flag_wins_over_the_environment(tmp_path: Path):
     assert settings.to_json() == {
         "home": {"value": str(tmp_path), "origin": "flag"},
         "tenant": {"value": "mine", "origin": "flag"},
+        "ledger_store": {"value": "files", "origin": "default"},
     }
 
 
@@ -59,3 +60,39 @@ def test_a_folder_without_a_node_is_no_home(tmp_path: Path):
     with pytest.raises(NotFound) as refused:
         Settings.resolve(home=tmp_path, environ={}).node_id()
     assert str(tmp_path) in refused.value.hint
+
+
+def test_a_store_for_ledgers_is_chosen_in_the_file_and_secrets_come_from_the_environment(tmp_path: Path):
+    """Wrong if a password had to stand in a file, or were shown where settings are."""
+    (tmp_path / "node.toml").write_text('[ledger]\nstore = "s3"\nretention = "compliance"\nretention_days = 180\n')
+    environ = {"BAILIWICK_LEDGER_URL": "postgresql://me:secret@db/x", "BAILIWICK_LEDGER_BUCKET": "proofs"}
+    settings = Settings.resolve(home=tmp_path, environ=environ)
+    assert (settings.ledger.store, settings.ledger.bucket, settings.ledger.retention_days) == ("s3", "proofs", 180)
+    assert settings.to_json()["ledger_store"] == {"value": "s3", "origin": "node.toml"}
+    assert settings.ledger.url == environ["BAILIWICK_LEDGER_URL"]
+    assert "secret" not in f"{settings!r} {settings.to_json()}"
+    given = Settings.resolve(home=tmp_path, environ={"BAILIWICK_LEDGER_STORE": "sqlite"})
+    assert (given.ledger.store, given.origins["ledger_store"]) == ("sqlite", "environment")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'store = "tape"',
+        "store = 7",
+        'url = "postgresql://me:secret@db/x"',
+        'retention = "compliance"',
+        'retention = "compliance"\nretention_days = true',
+        "retention_days = 36501",
+        "retention_days = -1",
+        'retention = "for ever"',
+    ],
+)
+def test_a_store_for_ledgers_that_cannot_be_is_refused(tmp_path: Path, table: str):
+    """Wrong if a mistyped word left a ledger unlocked, or a password were welcome in the file."""
+    (tmp_path / "node.toml").write_text(f"[ledger]\n{table}\n")
+    with pytest.raises(UsageRefused):
+        Settings.resolve(home=tmp_path, environ={})
+    (tmp_path / "node.toml").write_text("ledger = 7\n")
+    with pytest.raises(UsageRefused):
+        Settings.resolve(home=tmp_path, environ={})

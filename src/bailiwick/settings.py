@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,39 @@ HOME_DEFAULT = Path(".bailiwick")
 TENANT_DEFAULT = "local"
 NODE_FILE = "node.toml"
 NODE_FILE_BYTES_MAX = 65_536
+
+TABLES = ("ledger", "sinks")
+"""Tables that ``node.toml`` may have beside its text settings."""
+LEDGER_STORES = ("files", "sqlite", "postgres", "s3")
+"""Where a ledger's records can be kept; the first is the default."""
+RETENTIONS = ("bucket", "governance", "compliance")
+"""What locks an object in S3: the bucket's own rule, which is the default, or a mode of object lock with days."""
+RETENTION_DAYS_MAX = 36_500
+"""Longest lock of an object in S3, in days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSettings:
+    """Where ledgers are kept that are made from now on, and what the stores outside files need.
+
+    ``url`` and ``bucket`` come from the environment alone: ``BAILIWICK_LEDGER_URL`` may hold a password, and is never
+    shown; ``BAILIWICK_LEDGER_BUCKET`` names a bucket. ``retention_days`` goes with ``governance`` and ``compliance``.
+    """
+
+    store: str = LEDGER_STORES[0]
+    retention: str = RETENTIONS[0]
+    retention_days: int = 0
+    url: str = field(default="", repr=False)
+    bucket: str = ""
+
+    def __post_init__(self) -> None:
+        if self.store not in LEDGER_STORES:
+            raise _off("ledger.store", self.store, f"one of {', '.join(LEDGER_STORES)}")
+        if self.retention not in RETENTIONS:
+            raise _off("ledger.retention", self.retention, f"one of {', '.join(RETENTIONS)}")
+        days_min = 0 if self.retention == RETENTIONS[0] else 1
+        if type(self.retention_days) is not int or not days_min <= self.retention_days <= RETENTION_DAYS_MAX:
+            raise _off("ledger.retention_days", self.retention_days, f"{days_min} to {RETENTION_DAYS_MAX}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +63,7 @@ class Settings:
     home: Path
     tenant: str
     origins: Mapping[str, str]
+    ledger: LedgerSettings = LedgerSettings()
 
     @classmethod
     def resolve(
@@ -44,7 +78,9 @@ class Settings:
         root = Path(place).expanduser().absolute()
         stored = _stored(root / NODE_FILE).get("tenant")
         whose, tenant_origin = _first(tenant, environ.get("BAILIWICK_TENANT"), stored, TENANT_DEFAULT)
-        return cls(home=root, tenant=check_tenant(whose), origins={"home": home_origin, "tenant": tenant_origin})
+        ledger, store_origin = _ledger(root / NODE_FILE, environ)
+        origins = {"home": home_origin, "tenant": tenant_origin, "ledger_store": store_origin}
+        return cls(home=root, tenant=check_tenant(whose), origins=origins, ledger=ledger)
 
     def node_id(self) -> str:
         """Give the node's opaque id, from ``node.toml``.
@@ -59,11 +95,23 @@ class Settings:
             )
         return found
 
+    def sinks(self) -> Mapping[str, Any]:
+        """Give the tables under ``sinks`` of ``node.toml``, by name, unread.
+
+        Raises:
+            UsageRefused: they are no tables.
+        """
+        tables = _content(self.home / NODE_FILE).get("sinks", {})
+        if not isinstance(tables, dict):
+            raise _unreadable(self.home / NODE_FILE, "sinks is not a table of tables")
+        return tables
+
     def to_json(self) -> dict[str, Any]:
         """Give each setting with its value and origin."""
         return {
             "home": {"value": str(self.home), "origin": self.origins["home"]},
             "tenant": {"value": self.tenant, "origin": self.origins["tenant"]},
+            "ledger_store": {"value": self.ledger.store, "origin": self.origins["ledger_store"]},
         }
 
 
@@ -72,7 +120,24 @@ def _first(flag: str | None, environment: str | None, stored: str | None, defaul
     return next((value, origin) for value, origin in candidates if value)
 
 
+def _ledger(path: Path, environ: Mapping[str, str]) -> tuple[LedgerSettings, str]:
+    """Settle the settings of ledgers, and say where that of the store came from."""
+    table = _content(path).get("ledger", {})
+    known = {"store", "retention", "retention_days"}
+    if not isinstance(table, dict) or table.keys() - known:
+        raise _unreadable(path, f"[ledger] holds {', '.join(sorted(known))} and nothing else")
+    chosen = {name: value for name, value in table.items() if name != "store"}
+    store, origin = _first(None, environ.get("BAILIWICK_LEDGER_STORE"), table.get("store"), LEDGER_STORES[0])
+    url, bucket = environ.get("BAILIWICK_LEDGER_URL", ""), environ.get("BAILIWICK_LEDGER_BUCKET", "")
+    return LedgerSettings(store=store, url=url, bucket=bucket, **chosen), origin
+
+
 def _stored(path: Path) -> dict[str, str]:
+    """Read what ``node.toml`` says outside of its tables."""
+    return {name: value for name, value in _content(path).items() if name not in TABLES}
+
+
+def _content(path: Path) -> dict[str, Any]:
     """Read ``node.toml``; none is an empty one."""
     try:
         with path.open("rb") as file:
@@ -87,11 +152,19 @@ def _stored(path: Path) -> dict[str, str]:
         content: dict[str, Any] = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _unreadable(path, str(error)) from error
-    if unknown := content.keys() - {"node_id", "tenant"}:
+    if unknown := content.keys() - {"node_id", "tenant", *TABLES}:
         raise _unreadable(path, f"it has the unknown setting {sorted(unknown)[0]!r}")
-    if wrong := [key for key, value in content.items() if not isinstance(value, str)]:
+    if wrong := [key for key, value in content.items() if key not in TABLES and not isinstance(value, str)]:
         raise _unreadable(path, f"{wrong[0]} is not text")
     return content
+
+
+def _off(name: str, value: object, wanted: str) -> UsageRefused:
+    return UsageRefused(
+        f"the setting {name} is {str(value)[:80]!r}, and can be {wanted}",
+        hint="see docs/howto/choose-a-store.md",
+        code="settings",
+    )
 
 
 def _unreadable(path: Path, why: str) -> UsageRefused:

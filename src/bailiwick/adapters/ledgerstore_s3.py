@@ -180,7 +180,7 @@ class S3LedgerStore:
                 self._put(self._key(batch.start), data)
             else:
                 client.delete_object(Bucket=self._bucket.name, Key=self._key(batch.start))
-        except _errors() as error:
+        except request_errors() as error:
             raise poisoned("records could not be hidden", error) from error
         self._forget()
         self._look()
@@ -211,7 +211,7 @@ class S3LedgerStore:
                 self._connected().put_object(Bucket=self._bucket.name, Key=key, Body=note.encode())
             else:
                 self._connected().delete_object(Bucket=self._bucket.name, Key=key)
-        except _errors() as error:
+        except request_errors() as error:
             raise self._refusal(error) from error
         self._note = note
 
@@ -299,7 +299,7 @@ class S3LedgerStore:
         """
         try:
             return self._put(key, data, IfNoneMatch="*", **self._bucket.retention())
-        except _errors() as error:
+        except request_errors() as error:
             status = _status(error)
             # A request that was sent twice may meet its own first copy: whose object it is, its first line says.
             there = self._try(key)
@@ -307,7 +307,7 @@ class S3LedgerStore:
                 return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
             if status in _REFUSED_BY:
                 raise raced(start, f"the bucket answered {status}") from error
-            if 400 <= status < 500:
+            if is_refusal(error):
                 raise self._refusal(error) from error
             raise poisoned("the bucket did not confirm the newest records", error) from error
 
@@ -331,7 +331,7 @@ class S3LedgerStore:
         try:
             answer = self._connected().get_object(Bucket=self._bucket.name, Key=key)
             data: bytes = answer["Body"].read(BATCH_BYTES_MAX + 1)
-        except _errors() as error:
+        except request_errors() as error:
             if _status(error) == 404:
                 message = f"the object {key} is missing"
                 raise LedgerBroken(Verdict.TRUNCATED, message, hint=COPY_HINT) from error
@@ -357,7 +357,7 @@ class S3LedgerStore:
                 if count is not None or not answer.get("IsTruncated"):
                     return found
                 arguments["ContinuationToken"] = answer["NextContinuationToken"]
-        except _errors() as error:
+        except request_errors() as error:
             raise self._refusal(error) from error
 
     def _connected(self) -> Any:
@@ -436,7 +436,13 @@ def _status(error: BaseException) -> int:
     return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _errors() -> tuple[type[Exception], ...]:
+def is_refusal(error: BaseException) -> bool:
+    """Say whether the bucket answered, and refused: neither the network nor the server failed."""
+    return 400 <= _status(error) < 500
+
+
+def request_errors() -> tuple[type[Exception], ...]:
+    """Give the errors that a request can end in."""
     _driver()
     from botocore.exceptions import BotoCoreError, ClientError
 
