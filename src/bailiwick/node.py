@@ -28,7 +28,7 @@ from bailiwick.adapters.effectqueue_sqlite import SqliteEffectQueue
 from bailiwick.adapters.entropy_system import SystemEntropy
 from bailiwick.adapters.keystore_wrapped import WrappedKeyStore, first_lock, system_keys
 from bailiwick.adapters.ledgerindex_sqlite import SqliteLedgerIndex
-from bailiwick.adapters.ledgerstore_files import FileLedgerStore
+from bailiwick.adapters.ledgerstore_place import LedgerPlaces
 from bailiwick.adapters.packsource_builtin import builtin_module, builtin_packs, pack_files
 from bailiwick.adapters.panicswitch_file import FilePanicSwitch
 from bailiwick.canonical import time_text
@@ -59,7 +59,7 @@ from bailiwick.ledger import Keyring, Ledger, Page, Past, Query, Search, Timelin
 from bailiwick.model import Actor, Draft, JsonValue, ModuleRef, QueuedEffect, Run, Tier, check_tenant
 from bailiwick.packs import CaseReport, Pack, check_date, load_pack, run_cases
 from bailiwick.ports import Clock, Disk, Entropy, KeyStore
-from bailiwick.settings import NODE_FILE, Settings
+from bailiwick.settings import NODE_FILE, LedgerSettings, Settings
 
 PANIC_FILE = "panic.json"
 PSEUDONYM_NAME = "pseudonym"
@@ -131,6 +131,7 @@ class Node:
         self._clock = clock or SystemClock()
         self._entropy = entropy or SystemEntropy()
         self._keys = system_keys(root / "keys", self._disk, self._entropy)
+        self.places = LedgerPlaces(root, self._disk, settings.ledger, lambda each: self._keys.get(each, ORIGIN_NAME))
         self._panic = FilePanicSwitch(root / PANIC_FILE, self._disk)
         self._blobs = SqliteBlobStore(self._tenants, self._keys, self._entropy)
         self._closing.callback(self._blobs.close)
@@ -145,7 +146,9 @@ class Node:
     # --- life -------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def init(cls, home: Path, tenant: str, *, disk: Disk | None = None) -> InitReport:
+    def init(
+        cls, home: Path, tenant: str, *, ledger: LedgerSettings = LedgerSettings(), disk: Disk | None = None
+    ) -> InitReport:
         """Make a home with one tenant, or finish making one; what is there already stays as it is.
 
         Several processes may do this at once, and any of them may be killed: the next call finishes.
@@ -162,7 +165,7 @@ class Node:
                 if created:
                     _make_home(home, disk)
                 node_id = Settings(home=home, tenant=tenant, origins={}).node_id()
-                key = _make_tenant(home, tenant, node_id, disk)
+                key = _make_tenant(home, tenant, node_id, disk, ledger)
         except OSError as error:
             raise Unavailable(
                 f"the home {home} cannot be made: {error.strerror}",
@@ -217,14 +220,7 @@ class Node:
             return self._ledgers[tenant]
 
     def _open_ledger(self, tenant: str) -> Ledger:
-        folder = self._tenants / tenant / "ledger"
-        if not folder.is_dir():
-            raise NotFound(
-                f"{self.settings.home} has no tenant {tenant}",
-                hint=f"bailiwick init --home {self.settings.home} --tenant {tenant}",
-                code="tenant-not-found",
-            )
-        store = FileLedgerStore(folder, self._disk)
+        store = self.places.open(tenant)
         keys = Keyring.load(self._keys, tenant, origin_name=ORIGIN_NAME, key_name=SIGNING_NAME)
         return Ledger.open(tenant, store, keys, clock=self._clock, node_id=self.node_id)
 
@@ -471,7 +467,7 @@ def _make_home(home: Path, disk: Disk) -> None:
     replace_file(disk, home / NODE_FILE, text.encode(), 0o644)
 
 
-def _make_tenant(home: Path, tenant: str, node_id: str, disk: Disk) -> str:
+def _make_tenant(home: Path, tenant: str, node_id: str, disk: Disk, ledger: LedgerSettings) -> str:
     """Make a tenant's keys and ledger where they are missing, and give its verifier key."""
     entropy = SystemEntropy()
     keys = system_keys(home / "keys", disk, entropy)
@@ -479,7 +475,7 @@ def _make_tenant(home: Path, tenant: str, node_id: str, disk: Disk) -> str:
     _ensure(keys, tenant, PSEUDONYM_NAME, lambda: entropy.take(SECRET_BYTES))
     _ensure(keys, tenant, SIGNING_NAME, lambda: new_secret(entropy.take(SEED_BYTES)))
     _ensure(keys, tenant, ORIGIN_NAME, lambda: b"bailiwick/" + entropy.take(ID_BYTES).hex().encode())
-    store = FileLedgerStore(home / "tenants" / tenant / "ledger", disk)
+    store = LedgerPlaces(home, disk, ledger, lambda each: keys.get(each, ORIGIN_NAME)).make(tenant)
     signer = _signer(keys, tenant)
     if store.count() == 0:
         actor = Actor(id=f"node:{node_id}", role="node")

@@ -17,7 +17,7 @@ def init(*, options: TenantOptions = TenantOptions()) -> int:
     from bailiwick.node import Node
 
     resolved = settings(options)
-    answer = Node.init(resolved.home, resolved.tenant).to_json()
+    answer = Node.init(resolved.home, resolved.tenant, ledger=resolved.ledger).to_json()
     text = screen.columns(
         [
             ("home", f"{answer['home']} ({'made' if answer['created'] else 'was there already'})"),
