@@ -7,9 +7,9 @@
 
 What is read while the power is on is the page cache: everything written. What a power cut leaves is what was synced,
 and of the rest what the dice say: nothing, all, the first part, scattered sectors, zeros, or what the sectors held
-before they were this file's. A sector is 512 bytes and is written whole or not at all. Names are lost in the same way until
-their folder is synced. A process that is killed leaves what it wrote in the cache; whoever catches ``Killed`` must not
-use again what it had open.
+before they were this file's. A sector is 512 bytes and is written whole or not at all. Names are lost in the same way
+until their folder is synced. A process that is killed leaves what it wrote in the cache; whoever catches ``Killed``
+must not use again what it had open.
 """
 
 from __future__ import annotations

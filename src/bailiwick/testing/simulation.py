@@ -4,8 +4,8 @@
 
 An oracle keeps what was promised. After each crash the ledger is opened again, once, and everything promised is there
 with the same bytes and in the same place, groups are whole or absent, nothing is there twice, the ledger verifies, the
-checkpoint that somebody else holds is still of this ledger, and records say what was dropped. ``PromiseBroken`` names the
-step, and the command that repeats it.
+checkpoint that somebody else holds is still of this ledger, and records say what was dropped. ``PromiseBroken`` names
+the step, and the command that repeats it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger
 from bailiwick.ledger.proof import leaf_digest
 from bailiwick.ledger.tree import Frontier
-from bailiwick.model import Actor, Checkpoint, Draft, Receipt, Record
+from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Receipt, Record
 from bailiwick.testing.disk import Killed, Mishap, PowerCut, SimulatedDisk
 
 STEPS = 60
@@ -71,6 +71,7 @@ class LedgerSimulation:
         self._clock = MemoryClock(step_ns=1_000)
         self._signer = Signer(ORIGIN, new_secret(bytes(range(32))))
         self._ledgers: list[Ledger] = []
+        self._chosen: Ledger | None = None
         self._asked: list[_Asked] = []
         self._promised: dict[int, str] = {}
         self._held: Checkpoint | None = None
@@ -99,11 +100,17 @@ class LedgerSimulation:
         """
         self._reopen()
         weights, actions = zip(*self._actions, strict=True)
-        for self._step in range(1, self.steps + 1):
+        for _ in range(self.steps):
+            self._step += 1
             action = self._dice.choices(actions, weights)[0]
             self._survive(action)
         self._cut_power()
         return self.story
+
+    def kinds(self) -> list[str]:
+        """Live, and give the types of the records that there are at the end."""
+        self.run()
+        return [record.event_type for record in self._ledgers[0].records()]
 
     # --- what callers do --------------------------------------------------------------------------------------------
 
@@ -116,7 +123,7 @@ class LedgerSimulation:
 
     def _submit(self) -> None:
         """Let several callers come at once; they share a group."""
-        ledger = self._dice.choice(self._ledgers)
+        ledger = self._choose()
         all_asked = [self._new(1) for _ in range(self._dice.randint(2, 5))]
         self._tell(f"submit {[asked.numbers[0] for asked in all_asked]}")
         with ledger._committer._gate:
@@ -135,16 +142,20 @@ class LedgerSimulation:
             asked = self._dice.choice(keyed)
             self._ask(asked, lambda ledger, asked: ledger.record_many(TENANT, asked.drafts, key=asked.key))
 
+    def _choose(self) -> Ledger:
+        self._chosen = self._dice.choice(self._ledgers)
+        return self._chosen
+
     def _ask(self, asked: _Asked, ask: Callable[[Ledger, _Asked], list[Receipt]]) -> None:
         asked.is_known = asked.first is not None
         self._tell(f"record {asked.numbers}" + (f" under {asked.key}" if asked.key else ""))
-        self._promise(asked, ask(self._dice.choice(self._ledgers), asked))
+        self._promise(asked, ask(self._choose(), asked))
 
     def _new(self, count: int) -> _Asked:
         drafts = []
         for _ in range(count):
             self._numbers += 1
-            detail = {"number": self._numbers, "text": "x" * self._dice.choice([0, 0, 40, 700])}
+            detail: dict[str, JsonValue] = {"number": self._numbers, "text": "x" * self._dice.choice([0, 0, 40, 700])}
             drafts.append(Draft(event_type="test.step", resource="test/1", detail=detail, actor=_ACTOR))
         asked = _Asked(drafts, f"key-{self._numbers}" if self._dice.random() < 0.4 else None)
         self._asked.append(asked)
@@ -162,19 +173,21 @@ class LedgerSimulation:
 
     def _checkpoint(self) -> None:
         self._tell("sign a checkpoint, held elsewhere")
-        self._held = self._dice.choice(self._ledgers).checkpoint()
+        self._held = self._choose().checkpoint()
 
     def _prove(self) -> None:
         if self._promised:
             index = self._dice.choice(list(self._promised))
             self._tell(f"prove {index}")
-            self._dice.choice(self._ledgers).prove(index)
+            self._choose().prove(index)
 
     # --- what happens to them ---------------------------------------------------------------------------------------
 
     def _close(self) -> None:
         self._tell("close and open again")
-        for ledger in self._ledgers:
+        while self._ledgers:
+            ledger = self._choose()
+            self._ledgers.remove(ledger)
             ledger.close()
         self._reopen()
 
@@ -185,6 +198,7 @@ class LedgerSimulation:
 
     def _kill(self) -> None:
         self._tell("kill one")
+        self._choose()
         raise Killed
 
     def _cut_power(self) -> None:
@@ -212,7 +226,9 @@ class LedgerSimulation:
             self._restart()
         except Killed:
             self._tell("  one is killed")
-            self._abandon(self._ledgers.pop(self._dice.randrange(len(self._ledgers))))
+            if self._chosen in self._ledgers:
+                self._ledgers.remove(self._chosen)
+                self._abandon(self._chosen)
             if not self._ledgers:
                 self._reopen()
         except Unavailable as error:
