@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import getpass
 import hmac
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from bailiwick import __version__
+from bailiwick.adapters.auditsink_choice import open_sink
 from bailiwick.adapters.blobstore_sqlite import SqliteBlobStore
 from bailiwick.adapters.clock_system import SystemClock
+from bailiwick.adapters.cursorstore_files import FileCursorStore
 from bailiwick.adapters.disk_replace import replace_file
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.effectchannel_folder import FolderEffectChannel
@@ -60,6 +63,7 @@ from bailiwick.model import Actor, Draft, JsonValue, ModuleRef, QueuedEffect, Ru
 from bailiwick.packs import CaseReport, Pack, check_date, load_pack, run_cases
 from bailiwick.ports import Clock, Disk, Entropy, KeyStore
 from bailiwick.settings import NODE_FILE, LedgerSettings, Settings
+from bailiwick.sinks import Outflow, read_sinks
 
 PANIC_FILE = "panic.json"
 PSEUDONYM_NAME = "pseudonym"
@@ -225,13 +229,15 @@ class Node:
         return Ledger.open(tenant, store, keys, clock=self._clock, node_id=self.node_id)
 
     def state_at(self, tenant: str, moment: str, projection: str = "effects", **how: Any) -> Past:
-        """Give the state of a projection as it was at a moment in RFC 3339; ``how`` as ``Timeline.state_at`` takes it.
+        """Give the state of a projection as it was at a moment in RFC 3339, or ``now``; ``how``: see ``Timeline``.
 
         Raises:
             UsageRefused: no such projection (code ``projection-unknown``), no moment, or one that has not come yet.
         """
         timeline = self._timelines.setdefault(tenant, Timeline(self.ledger(tenant)))
-        return timeline.state_at(read_moment(moment), find_projection(projection), now_ns=self._clock.now_ns(), **how)
+        now_ns = self._clock.now_ns()
+        at_ns = now_ns if moment == "now" else read_moment(moment)
+        return timeline.state_at(at_ns, find_projection(projection), now_ns=now_ns, **how)
 
     def find(self, tenant: str, query: Query, **page: Any) -> Page:
         """Give records of a tenant's ledger that fulfil a query, proven; ``page`` as ``Search.find`` takes it."""
@@ -388,6 +394,19 @@ class Node:
         )
         with self._disk.lock(folder / "effects.lock"):
             return executor.run(progress)
+
+    def sinks(self, tenant: str) -> Outflow:
+        """Give the sinks that the tenant's ledger is sent to, as ``node.toml`` declares them; secrets stay outside."""
+        ports: dict[str, Any] = {"disk": self._disk, "clock": self._clock, "entropy": self._entropy}
+        return Outflow(
+            self.ledger(tenant),
+            read_sinks(self.settings.sinks()),
+            partial(open_sink, home=self.settings.home, environ=os.environ, **ports),
+            cursors=FileCursorStore(self._tenants, self._disk),
+            clock=self._clock,
+            entropy=self._entropy,
+            actor=self.actor(tenant),
+        )
 
     def panic_state(self) -> Mapping[str, JsonValue]:
         """Say whether effects are frozen, since when, by whom and why."""

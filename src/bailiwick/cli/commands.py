@@ -11,7 +11,23 @@ from typing import NamedTuple
 from cyclopts import App
 
 from bailiwick import __version__
-from bailiwick.cli import decide, demo, effects, explain, home, ledger, pack, panic, replay, validate, verify
+from bailiwick.cli import (
+    decide,
+    demo,
+    effects,
+    erase,
+    explain,
+    home,
+    key,
+    ledger,
+    pack,
+    panic,
+    replay,
+    sinks,
+    travel,
+    validate,
+    verify,
+)
 from bailiwick.cli.help import Columns
 
 
@@ -28,8 +44,10 @@ class Command(NamedTuple):
 
 NOUNS = {
     "ledger": "Read, prove, check and export the ledger.",
+    "key": "See and change what the keys of a home are locked with.",
     "pack": "Look at packs of law, and run their cases.",
     "effects": "See and perform what decisions asked for.",
+    "sinks": "Send the ledger to receivers outside, and see how far each has it.",
     "panic": "Stop every effect at once. Decisions and reads go on.",
 }
 
@@ -56,12 +74,28 @@ COMMANDS = (
     Command(
         "ledger export", ledger.export, ("ledger export --out exported", "ledger export --out exported-again --json")
     ),
+    Command("ledger at", travel.at, ("ledger at now", "ledger at MOMENT --projection decisions --json")),
+    Command(
+        "ledger find",
+        travel.find,
+        ("ledger find --resource panic", "ledger find --type decision.sealed --since MOMENT --limit 5 --json"),
+    ),
     Command("ledger stats", ledger.stats, ("ledger stats", "ledger stats --json")),
+    Command(
+        "ledger erase",
+        erase.erase,
+        ("ledger erase --record 3 --dry-run", "ledger erase --record 3 --record 4 --yes --json"),
+    ),
+    Command("key status", key.status, ("key status", "key status --json")),
+    Command("key wrap", key.wrap, ("key wrap", "key wrap --with machine --json")),
     Command("pack list", pack.list_packs, ("pack list", "pack list --json")),
     Command("pack show", pack.show, ("pack show us-osha-1904", "pack show us-osha-1904 --json")),
     Command("pack test", pack.run_cases, ("pack test us-osha-1904", "pack test us-osha-1904 --json")),
     Command("effects list", effects.list_effects, ("effects list --json",)),
     Command("effects run", effects.run_effects, ("effects run", "effects run --json")),
+    Command("sinks list", sinks.list_sinks, ("sinks list", "sinks list --json")),
+    Command("sinks run", sinks.run, ("sinks run", "sinks run --json")),
+    Command("sinks status", sinks.status, ("sinks status", "sinks status --json")),
     Command("panic on", panic.on, ('panic on --reason "wrong address"',)),
     Command("panic off", panic.off, ("panic off", "panic off --json")),
     Command("panic status", panic.status, ("panic status", "panic status --json")),
