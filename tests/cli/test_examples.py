@@ -20,8 +20,9 @@ def test_the_examples_of_a_command_work(decided, folder, command):
     decision = next(record["index"] for record in records if record["event_type"] == "decision.sealed")
     (folder / "facts.json").write_text(json.dumps({**decided("explain", str(decision), "--json").json["facts"]}))
     key = decided("ledger", "export", "--out", "bundle", "--json").json["key"]
+    stands_for = {"VKEY": key, "MOMENT": records[-1]["timestamp"]}
     for example in command.examples:
-        words = [key if word == "VKEY" else word for word in shlex.split(example)]
+        words = [stands_for.get(word, word) for word in shlex.split(example)]
         ran = decided(*words)
         wants_a_date = words[:1] == ["decide"] and "--legal-date" not in words
         assert ran.code == (1 if wants_a_date else 0), f"bailiwick {example}: {ran.err or ran.out}"

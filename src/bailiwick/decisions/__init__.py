@@ -3,22 +3,26 @@
 Start reading at ``loop.py``; the steps are ``intake``, ``decide``, ``seal`` and ``execute``, a file each.
 """
 
+from bailiwick.decisions.erase import SUBJECTS_MAX, Eraser, Erasure, subject_of
 from bailiwick.decisions.execute import EffectsReport, Executor, catch_up
 from bailiwick.decisions.explain import Branch, Explanation, explain
 from bailiwick.decisions.inputs import read_inputs
 from bailiwick.decisions.intake import RawInput, ReadRow
 from bailiwick.decisions.loop import BATCH_MAX, Decided, Loop, Refused
-from bailiwick.decisions.projections import PROJECTIONS
+from bailiwick.decisions.projections import PROJECTIONS, find_projection
 from bailiwick.decisions.replay import Difference, Replayer, ReplayReport
 from bailiwick.decisions.shelf import check_modules, fetch, keep
 
 __all__ = [
     "BATCH_MAX",
     "PROJECTIONS",
+    "SUBJECTS_MAX",
     "Branch",
     "Decided",
     "Difference",
     "EffectsReport",
+    "Eraser",
+    "Erasure",
     "Executor",
     "Explanation",
     "Loop",
@@ -31,6 +35,8 @@ __all__ = [
     "check_modules",
     "explain",
     "fetch",
+    "find_projection",
     "keep",
     "read_inputs",
+    "subject_of",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 from bailiwick.decisions.execute import RESULT
 from bailiwick.decisions.seal import SEALED
 from bailiwick.decisions.shelf import INSTALLED
+from bailiwick.errors import UsageRefused
 from bailiwick.ledger import KEYS, Projection, State
 from bailiwick.model import JsonValue, Record
 
@@ -119,3 +120,18 @@ PANIC = Projection(
 
 PROJECTIONS = {each.name: each for each in (DECISIONS, EFFECTS, KEYS, PACKS, PANIC)}
 """Every projection that ships, by name."""
+
+
+def find_projection(name: str) -> Projection:
+    """Give a projection by its name.
+
+    Raises:
+        UsageRefused: there is none of that name (code ``projection-unknown``).
+    """
+    if name not in PROJECTIONS:
+        raise UsageRefused(
+            f"there is no projection {name[:80]!r}",
+            hint=f"one of {', '.join(PROJECTIONS)}",
+            code="projection-unknown",
+        )
+    return PROJECTIONS[name]

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
+
 from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import ProjectionFailed, RecordRefused
 from bailiwick.ledger.record import CHECKPOINT, GENESIS, read_record
@@ -98,6 +100,24 @@ def state_bytes(projection: Projection, state: State) -> bytes:
             code="projection-too-large",
         )
     return data
+
+
+def shown(projection: Projection, state: State) -> JsonValue:
+    """Give what a state shows to people, its members in one order whichever way the state came about.
+
+    Raises:
+        ProjectionFailed: the projection raised (code ``projection-failed``), or shows what is not JSON.
+    """
+    try:
+        what = projection.show(state)
+    except Exception as error:
+        raise ProjectionFailed(
+            f"projection {projection.name} {projection.version} cannot show its state:"
+            f" {type(error).__name__} {str(error)[:200]}",
+            hint="mend the projection, or ask for another",
+        ) from error
+    answer: JsonValue = msgspec.json.decode(state_bytes(projection, what))
+    return answer
 
 
 def _fold_key(state: State, record: Record) -> State:

@@ -20,7 +20,7 @@ from bailiwick.canonical import digest, time_text
 from bailiwick.errors import BailiwickError, LedgerBroken, Unavailable
 from bailiwick.ledger.log import Ledger
 from bailiwick.ledger.moment import Times
-from bailiwick.ledger.projection import Projection, State, fold_records, state_bytes
+from bailiwick.ledger.projection import Projection, State, fold_records, shown, state_bytes
 from bailiwick.ledger.proven import ProvenReader
 from bailiwick.ledger.record import read_record
 from bailiwick.ledger.snapshot import SNAPSHOT, SNAPSHOT_RECORDS, Snapshots
@@ -132,7 +132,7 @@ class Timeline:
                 position=position,
                 timestamp=self._reader.read(position).timestamp,
                 projection=projection,
-                state=projection.show(walk.state),
+                state=shown(projection, walk.state),
                 snapshot=walk.snapshot,
                 folded=walk.folded,
                 checked=tuple(walk.checked),
