@@ -25,6 +25,7 @@ DETAILS = {
     "decision.sealed": "decision-sealed",
     "effect.result": "effect-result",
     "panic.set": "panic-set",
+    "subject.erased": "subject-erased",
 }
 
 

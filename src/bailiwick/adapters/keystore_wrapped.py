@@ -123,6 +123,11 @@ class KeysReport:
         """Give the report as JSON."""
         return {"lock": self.lock or None, "wrapped": self.wrapped, "plain": self.plain}
 
+    def text(self) -> str:
+        """Say it for people."""
+        locked = f"{self.wrapped} wrapped, locked with {self.lock}" if self.lock else "none wrapped"
+        return f"{locked}; {self.plain} in the clear: bailiwick key wrap" if self.plain else locked
+
 
 class WrappedKeyStore:
     """See ``ports.KeyStore``. Thread-safe; the lock is opened once, when the first wrapped key is asked for."""

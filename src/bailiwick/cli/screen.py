@@ -71,6 +71,17 @@ def say(text: str) -> None:
     print(plain(text), file=sys.stderr)
 
 
+def can_ask() -> bool:
+    """Say whether a person is at the terminal."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> bool:
+    """Ask the person at the terminal, on stderr; only ``yes`` is one."""
+    say(f"{question} [yes/no]")
+    return sys.stdin.readline().strip().lower() == "yes"
+
+
 def plain(text: str) -> str:
     r"""Give text that cannot drive a terminal.
 
