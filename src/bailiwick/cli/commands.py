@@ -27,6 +27,7 @@ from bailiwick.cli import (
     travel,
     validate,
     verify,
+    witness,
 )
 from bailiwick.cli.help import Columns
 
@@ -45,6 +46,7 @@ class Command(NamedTuple):
 NOUNS = {
     "ledger": "Read, prove, check and export the ledger.",
     "key": "See and change what the keys of a home are locked with.",
+    "ledger witness": "Let others hold the ledger's head, and hold theirs.",
     "pack": "Look at packs of law, and run their cases.",
     "effects": "See and perform what decisions asked for.",
     "sinks": "Send the ledger to receivers outside, and see how far each has it.",
@@ -61,14 +63,22 @@ COMMANDS = (
     ),
     Command("explain", explain.explain, ("explain 3", "explain 3 --json")),
     Command("replay", replay.replay, ("replay 3", "replay --all --json")),
-    Command("verify", verify.verify, ("verify bundle", "verify bundle --key VKEY --json")),
+    Command(
+        "verify",
+        verify.verify,
+        ("verify bundle", "verify bundle --key VKEY --json", "verify bundle --policy auditor.policy"),
+    ),
     Command(
         "validate", validate.validate, ("validate schema.json facts.json", "validate schema.json facts.json --json")
     ),
     Command("doctor", home.doctor, ("doctor", "doctor --json")),
     Command("ledger tail", ledger.tail, ("ledger tail", "ledger tail --count 3 --json")),
     Command("ledger show", ledger.show, ("ledger show 3", "ledger show 3 --json")),
-    Command("ledger prove", ledger.prove, ("ledger prove 3", "ledger prove 3 --out record-3.proof")),
+    Command(
+        "ledger prove",
+        ledger.prove,
+        ("ledger prove 3", "ledger prove 3 --out record-3.tlog-proof", "ledger prove --from 2"),
+    ),
     Command("ledger verify", ledger.verify, ("ledger verify", "ledger verify --json", "ledger verify --jobs 2")),
     Command("ledger checkpoint", ledger.checkpoint, ("ledger checkpoint", "ledger checkpoint --json")),
     Command(
@@ -88,6 +98,21 @@ COMMANDS = (
     ),
     Command("key status", key.status, ("key status", "key status --json")),
     Command("key wrap", key.wrap, ("key wrap", "key wrap --with machine --json")),
+    Command(
+        "ledger witness add",
+        witness.add,
+        ("ledger witness add http://127.0.0.1:8630 WITNESS-KEY",),
+    ),
+    Command("ledger witness list", witness.list_witnesses, ("ledger witness list", "ledger witness list --json")),
+    Command("ledger witness remove", witness.remove, ("ledger witness remove NAME",)),
+    Command(
+        "ledger witness key", witness.key, ("ledger witness key --name hub.example/w1", "ledger witness key --json")
+    ),
+    Command("ledger witness trust", witness.trust, ("ledger witness trust VKEY",)),
+    Command("ledger witness serve", witness.serve, ("ledger witness serve --listen 127.0.0.1:8630",)),
+    Command("ledger rotate-key", witness.rotate_key, ("ledger rotate-key", "ledger rotate-key --json")),
+    Command("ledger policy", witness.policy, ("ledger policy", "ledger policy --quorum 0 --out written.policy")),
+    Command("ledger restore", witness.restore, ("ledger restore bundle --witness http://127.0.0.1:8630",)),
     Command("pack list", pack.list_packs, ("pack list", "pack list --json")),
     Command("pack show", pack.show, ("pack show us-osha-1904", "pack show us-osha-1904 --json")),
     Command("pack test", pack.run_cases, ("pack test us-osha-1904", "pack test us-osha-1904 --json")),
@@ -116,9 +141,12 @@ def build() -> App:
         exit_on_error=False,
         suppress_keyboard_interrupt=False,
     )
-    nouns = {word: App(name=word, help=text, help_epilogue="", version_flags=[]) for word, text in NOUNS.items()}
-    for noun in nouns.values():
-        root.command(noun)
+    nouns = {
+        word: App(name=word.split()[-1], help=text, help_epilogue="", version_flags=[]) for word, text in NOUNS.items()
+    }
+    for word, noun in nouns.items():
+        above = word.rpartition(" ")[0]
+        (nouns[above] if above else root).command(noun)
     for command in COMMANDS:
         noun_word, _, verb = command.words.rpartition(" ")
         parent = nouns[noun_word] if noun_word else root

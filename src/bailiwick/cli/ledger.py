@@ -51,20 +51,36 @@ def show(record: RecordIndex, /, *, options: TenantOptions = TenantOptions()) ->
     return 0
 
 
-def prove(record: RecordIndex, /, *, out: Path | None = None, options: TenantOptions = TenantOptions()) -> int:
-    """Give the proof that a record is in the ledger (C2SP tlog-proof).
+def prove(
+    record: RecordIndex | None = None,
+    /,
+    *,
+    older: Annotated[RecordIndex | None, Parameter(name="--from")] = None,
+    newer: Annotated[RecordIndex | None, Parameter(name="--to")] = None,
+    out: Path | None = None,
+    options: TenantOptions = TenantOptions(),
+) -> int:
+    """Give the proof that a record is in the ledger (C2SP tlog-proof), or that the ledger only grew.
 
-    The proof leads to the newest checkpoint; one is signed where the record is newer than that.
+    The proof of a record leads to the newest checkpoint that witnesses cosigned, or to the newest of all; one is signed
+    where the record is newer than that. `bailiwick verify FILE` checks either.
 
     Args:
         record: Its index, from 0.
+        older: Prove growth instead, from this size, which is that of a checkpoint that somebody kept.
+        newer: Size that the ledger grew to, at which a checkpoint was signed; the newest otherwise.
         out: File to write the proof to, instead of printing it.
     """
+    if (record is None) == (older is None) or (newer is not None and older is None):
+        raise UsageRefused("neither one record nor two sizes", hint="bailiwick ledger prove 3, or --from 10 --to 20")
     with open_node(options) as (node, tenant):
-        proof = node.ledger(tenant).prove(record)
+        ledger = node.ledger(tenant)
+        proof = ledger.prove(record) if record is not None else ledger.heads.prove_growth(older or 0, newer)
     if out is not None:
         write_text(out, proof)
     answer = {"record": record, "proof": proof, "out": str(out) if out else None}
+    if record is None:
+        answer = {"from": older, "proof": proof, "out": answer["out"]}
     screen.give(answer, f"{out}" if out else proof.rstrip("\n"), as_json=options.json)
     return 0
 
@@ -100,16 +116,19 @@ def verify(
 
 
 def checkpoint(*, options: TenantOptions = TenantOptions()) -> int:
-    """Give the newest signed checkpoint, signing one where records came since.
+    """Give the newest signed checkpoint, signing one where records came since, and ask the witnesses to cosign it.
 
-    Keep it elsewhere: `bailiwick verify BUNDLE --since FILE` then proves that the ledger only grew.
+    Keep it elsewhere: `bailiwick verify BUNDLE --since FILE` then proves that the ledger only grew. A witness that does
+    not answer is a warning. Where one holds what this ledger signed and lacks, the exit code is that of the verdict.
     """
-    with open_node(options) as (node, tenant):
-        newest = node.ledger(tenant).checkpoint()
-    note = newest.note.decode()
-    answer = {"origin": newest.origin, "size": newest.size, "root": newest.root.hex(), "note": note}
-    screen.give(answer, note.rstrip("\n"), as_json=options.json)
-    return 0
+    from bailiwick.cli.witness import ask, outcome_lines
+
+    report = ask(options)
+    answer = report.to_json()
+    screen.give(answer, answer["note"].rstrip("\n"), as_json=options.json)
+    for line in outcome_lines(answer):
+        screen.say(line)
+    return report.verdict.exit_code
 
 
 def export(*, out: Path, options: TenantOptions = TenantOptions()) -> int:
