@@ -178,6 +178,19 @@ class RecordWalk:
         self.fault = self.fault or fault
         return self.frontier.extend(leaves)
 
+    def begin(self, prev_hash: str) -> None:
+        """Go on after records that are not there, the last of them with this hash: for ``minimum``."""
+        self._prev_hash = prev_hash
+
+    def check_apart(self, stored: StoredRecord, index: int) -> None:
+        """Check a record that stands apart from the chain, where it says something about the ledger."""
+        if self.fault is None and (index == 0 or stored.event_type in SPECIAL):
+            self.fault = self._check_special(stored, index)
+
+    def grow(self, grown: dict[int, list[bytes]], leaves: list[bytes]) -> None:
+        """Take leaves of records that are checked apart, and add to ``grown`` what they give above them."""
+        self._grow(grown, leaves)
+
     def _grow(self, grown: dict[int, list[bytes]], leaves: list[bytes]) -> None:
         for height, hashes in self.frontier.extend(leaves).items():
             if height:

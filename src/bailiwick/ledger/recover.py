@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bailiwick.errors import LedgerBroken, NotTrusted, Verdict
@@ -18,28 +18,70 @@ from bailiwick.ledger.columns import Columns
 from bailiwick.ledger.head import Head
 from bailiwick.ledger.note import is_named, open_checkpoint
 from bailiwick.ledger.record import BROKEN_HINT, CHECKPOINT, decode
+from bailiwick.ledger.rotation import KEY_ROTATED
 from bailiwick.ledger.tip import Tip
 from bailiwick.ledger.tree import Frontier
-from bailiwick.model import Quarantined
-from bailiwick.ports import LedgerStore
+from bailiwick.model import Pruned, Quarantined
+from bailiwick.ports import LedgerStore, Prunable
 
 GROUP_BYTES_MAX = 4 << 20
 """Largest group of records that is written at once, in bytes; no interrupted write leaves more behind."""
 RECORDS_PER_READ = 4_096
 
+_ROTATED = f'"event_type":"{KEY_ROTATED}"'.encode()
 # What a record ends with, also where its newline or the record after it is damaged; within a detail, more JSON follows.
 _TIME_OF_RECORD = re.compile(rb'"timestamp":"([0-9T:.Z-]{30})"\}(?![,}\]])').findall
 
 
-def start_from(head: Head, store: LedgerStore) -> Tip:
+def pruned_of(store: LedgerStore) -> Pruned | None:
+    """Say where the records of a store begin; None where none was ever pruned."""
+    return store.pruned() if isinstance(store, Prunable) else None
+
+
+def leaves_of(store: LedgerStore, size: int) -> Iterator[list[bytes]]:
+    """Give the leaf digests of the first records in order, some thousands at a time, of pruned records too."""
+    pruned = pruned_of(store)
+    minimum = min(pruned.minimum, size) if pruned else 0
+    if isinstance(store, Prunable):
+        for start in range(0, minimum, RECORDS_PER_READ):
+            yield store.leaves(start, min(minimum, start + RECORDS_PER_READ))
+    for start in range(minimum, size, RECORDS_PER_READ):
+        records = store.read(start, min(size, start + RECORDS_PER_READ))
+        yield [hashlib.sha256(b"\x00" + raw).digest() for raw in records]
+
+
+def begin_at(pruned: Pruned, store: LedgerStore, verifiers: Sequence[Verifier]) -> Tip:
+    """Give the end of the records that were pruned, as the store knows it; those that follow say whether it is true.
+
+    Raises:
+        LedgerBroken: what was kept of them does not hold together (verdict corrupt or truncated).
+    """
+    try:
+        frontier = Frontier(pruned.minimum, pruned.peaks)
+    except ValueError as error:
+        message = f"what is kept of the records below {pruned.minimum} is damaged: {error}"
+        raise LedgerBroken(Verdict.CORRUPT, message, hint=BROKEN_HINT, index=0) from error
+    assert isinstance(store, Prunable)
+    named = {verifier.text(): verifier for verifier in verifiers}
+    verifier = None
+    for _, raw in store.carried(1, pruned.minimum):
+        if _ROTATED in raw:
+            verifier = named.get(str(decode(raw).detail.get("new_verifier"))) or verifier
+    return Tip(frontier=frontier, last_hash=pruned.prev_hash, timestamp=pruned.timestamp, verifier=verifier)
+
+
+def start_from(head: Head, store: LedgerStore, verifiers: Sequence[Verifier] = ()) -> Tip:
     """Give the end of the ledger as its head knows it, or the beginning where no head can be believed.
 
     Raises:
         LedgerBroken: the record at the head cannot be read (verdict corrupt).
     """
+    pruned = pruned_of(store)
     if head.checkpoint is None or head.frontier is None or head.frontier.size == 0:
-        return Tip(frontier=Frontier())
+        return begin_at(pruned, store, verifiers) if pruned else Tip(frontier=Frontier())
     last = head.frontier.size - 1
+    if pruned is not None and last < pruned.minimum:
+        return begin_at(pruned, store, verifiers)
     raw = store.read(last, last + 1)[0]
     try:
         timestamp = decode(raw).timestamp
@@ -103,7 +145,9 @@ def find_sound(store: LedgerStore, verifiers: Sequence[Verifier]) -> Tip:
     Cost: about 5 µs a record.
     """
     try:
-        return _follow(store, Tip(frontier=Frontier()), Columns(store), verifiers, store.count())[0]
+        count, pruned = store.count(), pruned_of(store)
+        start = begin_at(pruned, store, verifiers) if pruned else Tip(frontier=Frontier())
+        return _follow(store, start, Columns(store), verifiers, count)[0]
     except LedgerBroken:
         # Not even the store's own framing holds; the verdict on that has been given, and nothing can be relied on.
         return Tip(frontier=Frontier())
@@ -114,6 +158,9 @@ def _follow(
 ) -> tuple[Tip, Fault | None]:
     """Walk over stored records up to a count, and give the end and the fault that stopped the walk, or None."""
     tip = tip.copy()
+    if tip.size < count and (pruned := pruned_of(store)) and tip.size < pruned.minimum:
+        # Another process pruned beyond what this one had read.
+        tip = begin_at(pruned, store, verifiers)
     while tip.size < count:
         size = tip.size
         grown, fault = tip.follow(store.read(size, min(count, size + RECORDS_PER_READ)), verifiers[0])

@@ -13,7 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from bailiwick.canonical import time_ns, time_text
-from bailiwick.errors import BailiwickError, LedgerBroken, LedgerPoisoned, ProofRejected, Unavailable, UsageRefused
+from bailiwick.errors import (
+    BailiwickError,
+    LedgerBroken,
+    LedgerPoisoned,
+    LedgerRaced,
+    ProofRejected,
+    Unavailable,
+    UsageRefused,
+)
 from bailiwick.keys import Signer
 from bailiwick.ledger.columns import Columns
 from bailiwick.ledger.head import write_head
@@ -21,7 +29,7 @@ from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.note import sign_checkpoint, signature_blob
 from bailiwick.ledger.proof import verify_consistency, verify_inclusion
 from bailiwick.ledger.record import CHECKPOINT, CLOCK_REGRESSION, RECOVERED, Admitted, admit
-from bailiwick.ledger.recover import RECORDS_PER_READ, catch_up, check_count, find_sound
+from bailiwick.ledger.recover import catch_up, check_count, find_sound, leaves_of
 from bailiwick.ledger.retries import RecentKeys
 from bailiwick.ledger.rotation import KEY_ROTATED, rotation_detail
 from bailiwick.ledger.tip import Tip
@@ -31,6 +39,8 @@ from bailiwick.ports import Clock, LedgerStore
 
 COLUMNS_FLUSH_RECORDS = 16_384
 """Records after which hashes that wait in memory are written to their columns."""
+RACES_MAX = 8
+"""Times in a row that another writer may be first, where a store's lock does not reach it, before that is an error."""
 CLOCK_NS_MAX = 253_402_300_799_999_999_999
 """Last moment that a timestamp can say, in nanoseconds since 1970: the end of the year 9999."""
 
@@ -217,6 +227,30 @@ class Writer:
         """
         return self._in_turn(lambda: self._append([self._own(event_type, detail)], self._stamp()))[0]
 
+    @property
+    def clock(self) -> Clock:
+        """The clock that records are stamped by."""
+        return self._clock
+
+    def prune(self, prepare: Callable[[], tuple[Admitted, Callable[[], None]]]) -> Receipt:
+        """Record that the oldest records go, sign that, and let them go, while nobody else appends.
+
+        Args:
+            prepare: Looks once more, and gives the record and what deletes; what it raises stops everything.
+
+        Raises:
+            LedgerPoisoned, LedgerBroken, Unavailable: as ``commit``.
+        """
+
+        def work() -> Receipt:
+            entry, remove = prepare()
+            receipt = self._append([entry], self._stamp())[0]
+            self._sign()
+            remove()
+            return receipt
+
+        return self._in_turn(work)
+
     def growth(self, older: int, size: int) -> list[bytes]:
         """Give the proof that the tree of ``size`` leaves grew from its first ``older``; it has been verified.
 
@@ -232,16 +266,21 @@ class Writer:
     # --- inside a turn ----------------------------------------------------------------------------------------------
 
     def _in_turn(self, work: Callable[[], T]) -> T:
-        """Do something while the store is held alone, at its true end."""
+        """Do something while the store is held alone, at its true end; again where somebody else was first there."""
         with self._mutex:
-            self._check_usable()
-            try:
-                with self._store.exclusive():
-                    self._catch_up()
-                    return work()
-            except (LedgerPoisoned, LedgerBroken) as error:
-                self._failure = error
-                raise
+            for left in reversed(range(RACES_MAX)):
+                self._check_usable()
+                try:
+                    with self._store.exclusive():
+                        self._catch_up()
+                        return work()
+                except LedgerRaced:
+                    if not left:
+                        raise
+                except (LedgerPoisoned, LedgerBroken) as error:
+                    self._failure = error
+                    raise
+            raise AssertionError("unreachable: the last race raises")
 
     def _check_usable(self) -> None:
         failure = self._failure
@@ -428,9 +467,8 @@ class Writer:
         """Write the columns anew from the records. Cost: about 3 µs a record."""
         columns = Columns(self._store)
         frontier = Frontier()
-        for start in range(0, size, RECORDS_PER_READ):
-            records = self._store.read(start, min(size, start + RECORDS_PER_READ))
-            columns.extend(start, frontier.extend([hashlib.sha256(b"\x00" + raw).digest() for raw in records]))
+        for leaves in leaves_of(self._store, size):
+            columns.extend(frontier.size, frontier.extend(leaves))
         columns.flush()
         if columns.failure is not None:
             raise columns.failure
