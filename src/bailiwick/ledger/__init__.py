@@ -11,6 +11,7 @@ from bailiwick.ledger.heads import Heads, WitnessReport
 from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.log import Ledger
 from bailiwick.ledger.moment import read_moment
+from bailiwick.ledger.move import Moved, move_ledger
 from bailiwick.ledger.policy import KnownWitness, Policy, witness_policy
 from bailiwick.ledger.projection import KEYS, Projection, State
 from bailiwick.ledger.proof import leaf_digest
@@ -28,6 +29,7 @@ __all__ = [
     "Keyring",
     "KnownWitness",
     "Ledger",
+    "Moved",
     "Outcome",
     "Page",
     "Past",
@@ -43,6 +45,7 @@ __all__ = [
     "WitnessReport",
     "WitnessVerdict",
     "leaf_digest",
+    "move_ledger",
     "read_moment",
     "restore_ledger",
     "verify_bundle",

@@ -7,7 +7,7 @@ with Ledger.open("local", store, signer, clock=clock, node_id="n-1") as ledger:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +57,7 @@ FORMAT = "bailiwick-ledger/1"
 HASH = "sha-256"
 RETENTION = "permanent"
 """The retention class of a ledger that nothing is ever pruned from."""
+WORM_PROBED = "ledger.worm-probed"
 CHECKPOINT_MS = 1_000
 """A checkpoint is signed at most so often, in milliseconds, where nobody asks for one."""
 RECORDS_PER_READ = 1_024
@@ -274,6 +275,14 @@ class Ledger:
             entries[0] = admit(drafts[0], node_id, marks=marks)
         return self._committer.run(entries, key=key, is_whole=is_atomic)
 
+    def record_probe(self, detail: Mapping[str, JsonValue]) -> Receipt:
+        """Keep what trying to break the lock of this ledger's store has shown, as ``ledger.worm-probed``.
+
+        Raises:
+            RecordRefused, LedgerPoisoned, LedgerBroken, Unavailable: as ``record``.
+        """
+        return self._writer.record_own(WORM_PROBED, detail)
+
     def submit(self, draft: Draft, *, key: str | None = None) -> Future[Receipt]:
         """Queue one record with those of other callers, and give a future of its receipt, done when it is durable.
 
@@ -353,9 +362,7 @@ class Ledger:
             message = f"record {index} is not the one that the checkpoint of size {checkpoint.size} stands for"
             raise LedgerBroken(Verdict.ALTERED, message, hint=BROKEN_HINT, index=index) from error
 
-    def verify(
-        self, progress: Progress | None = None, *, jobs: int | None = 1, check: Check = "full"
-    ) -> Report:
+    def verify(self, progress: Progress | None = None, *, jobs: int | None = 1, check: Check = "full") -> Report:
         """Read every record, and check chain, leaves, tree and every checkpoint. Trusts no side file.
 
         What stopped the ledger is in the report too, where the records alone do not show it: those that are left of a
