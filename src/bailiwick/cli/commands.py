@@ -20,6 +20,7 @@ from bailiwick.cli import (
     home,
     key,
     ledger,
+    ledger_stores,
     pack,
     panic,
     replay,
@@ -90,6 +91,8 @@ COMMANDS = (
         travel.find,
         ("ledger find --resource panic", "ledger find --type decision.sealed --since MOMENT --limit 5 --json"),
     ),
+    Command("ledger move", ledger_stores.move, ("ledger move --to sqlite", "ledger move --to files --json")),
+    Command("ledger worm-probe", ledger_stores.worm_probe, ("ledger worm-probe", "ledger worm-probe --json")),
     Command("ledger stats", ledger.stats, ("ledger stats", "ledger stats --json")),
     Command(
         "ledger erase",
