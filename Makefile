@@ -37,8 +37,8 @@ fix: $(VENV)/.development ## format, and repair what lint can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.development ## measure, print the table and write docs/performance.md
-	$(BIN)/python -m benchmarks --write
+bench: $(VENV)/.development ## measure, print the table and write docs/performance.md (FULL=1 for 10 million records)
+	$(BIN)/python -m benchmarks --write $(if $(FULL),--full)
 
 golden: $(VENV)/.development ## rewrite the golden files and show what moved: read it aloud
 	BAILIWICK_WRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden

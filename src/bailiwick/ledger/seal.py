@@ -88,7 +88,7 @@ def verify_store(
         NotFound: nothing was sealed yet (code ``seals-missing``).
     """
     verifier, count = keys.first.verifier, jobs_for(size, jobs)
-    if isinstance(store, Segmented):
+    if isinstance(store, Segmented) and store.pruned() is None:
         segments = store.segments()
         if check == "fast":
             return check_seals(segments, size, read_seals(store, keys.verifiers), jobs=count, progress=progress)
