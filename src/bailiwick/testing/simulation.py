@@ -194,7 +194,11 @@ class LedgerSimulation:
     def _open_another(self) -> None:
         if len(self._ledgers) < 2:
             self._tell("open once more")
-            self._ledgers.append(self._open())
+            ledger = self._open()
+            if ledger.failure is None:
+                self._ledgers.append(ledger)
+            else:
+                self._check_readable(ledger)
 
     def _kill(self) -> None:
         self._tell("kill one")

@@ -1,0 +1,212 @@
+"""Each defence of the ledger, taken away: some life of a hundred then breaks a promise, and with it none does.
+
+What a simulation cannot meet by chance (a stranger's head, a lost lock, a cut tail) has a test of its own, which is run
+here against a ledger without that defence, and must fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from bailiwick.adapters.ledgerstore_files import FileLedgerStore
+from bailiwick.errors import LedgerPoisoned
+from bailiwick.ledger import recover, tip, writer
+from bailiwick.testing import SimulatedDisk
+from bailiwick.testing.simulation import LedgerSimulation
+
+SEEDS_MAX = 120
+
+
+def lives_go_wrong(seeds_max: int = SEEDS_MAX) -> bool:
+    """Say whether one of the lives ends in anything but peace."""
+    for seed in range(1, seeds_max + 1):
+        try:
+            LedgerSimulation(seed).run()
+        except AssertionError as broken:
+            print(str(broken).partition("\n")[0])
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def poisoning():
+    """Say what the store would say of an error of the disk."""
+    try:
+        yield
+    except OSError as error:
+        raise LedgerPoisoned(str(error), hint="none") from error
+
+
+def skip_flush(patch):
+    """Nothing is flushed."""
+    patch.setattr(SimulatedDisk, "sync", lambda disk, path: disk._file(path) and None)
+
+
+def skip_folder_flush(patch):
+    """No name is flushed."""
+    patch.setattr(SimulatedDisk, "sync_folder", lambda disk, folder: None)
+
+
+def flush_again_after_an_error(patch):
+    """A flush that failed is tried again, and the second is believed."""
+    once = SimulatedDisk.sync
+
+    def sync(disk, path):
+        try:
+            once(disk, path)
+        except OSError:
+            once(disk, path)
+
+    patch.setattr(SimulatedDisk, "sync", sync)
+
+
+def believe_a_flush_that_failed(patch):
+    """An error of a flush is not passed on."""
+    once = SimulatedDisk.sync
+
+    def sync(disk, path):
+        with contextlib.suppress(OSError):
+            once(disk, path)
+
+    patch.setattr(SimulatedDisk, "sync", sync)
+
+
+def build_on_what_others_left(patch):
+    """What a dead process wrote is believed to be durable."""
+    patch.setattr(FileLedgerStore, "sync", lambda store, start=0: None)
+
+
+def flush_what_others_left_as_it_is(patch):
+    """What another process wrote is flushed, and not written again."""
+
+    def sync(store, start=0):
+        with poisoning():
+            store._disk.sync(store._active.path)
+
+    patch.setattr(FileLedgerStore, "sync", sync)
+
+
+def trust_the_name_of_a_new_segment(patch):
+    """A segment that is there and empty is taken for one whose name is durable."""
+    append, create = FileLedgerStore.append, FileLedgerStore._create
+
+    def append_to_it(store, start, records):
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(store._disk, "sync_folder", lambda folder: None)
+            append(store, start, records)
+
+    def create_it(store, first):
+        create(store, first)
+        with poisoning():
+            SimulatedDisk.sync_folder(store._disk, store._path(first).parent)
+
+    patch.setattr(FileLedgerStore, "append", append_to_it)
+    patch.setattr(FileLedgerStore, "_create", create_it)
+
+
+def go_on_after_a_failed_write(patch):
+    """A failed write does not stop the writer."""
+    patch.setattr(writer.Writer, "_check_usable", lambda this: None)
+    patch.setattr(FileLedgerStore, "_undo", lambda store, segment, error: None)
+
+
+def leave_a_failed_group_in_place(patch):
+    """The bytes of a group whose flush failed stay for others to build on."""
+    patch.setattr(FileLedgerStore, "_undo", lambda store, segment, error: None)
+
+
+def ignore_what_others_append(patch):
+    """A writer goes on from the end that it knows."""
+    patch.setattr(writer.Writer, "_catch_up", lambda this: None)
+
+
+def let_time_go_back(patch):
+    """A record is dated by the clock alone."""
+    patch.setattr(writer.Writer, "_stamp", lambda this: writer.time_text(this._clock.now_ns()).encode())
+
+
+def keep_half_a_group(patch):
+    """Recovery keeps the first records of a group that was torn."""
+    patch.setattr(tip.Tip, "is_within_group", property(lambda this: False))
+
+
+def drop_without_a_word(patch):
+    """What is moved aside is not recorded."""
+    patch.setattr(recover, "catch_up", recover.catch_up)
+    once = writer.catch_up
+    patch.setattr(writer, "catch_up", lambda *args, **known: (once(*args, **known)[0], None))
+    patch.setattr(writer.Writer, "_say_unsaid", lambda this, start: None)
+
+
+def forget_what_an_interrupted_recovery_moved(patch):
+    """A crash between moving aside and recording it leaves no word."""
+    patch.setattr(writer.Writer, "_say_unsaid", lambda this, start: None)
+
+
+def record_again_under_the_same_key(patch):
+    """A key is written and never looked for."""
+    patch.setattr(writer.Writer, "_kept", lambda this, key, entries: None)
+
+
+def move_aside_without_a_copy(patch):
+    """What is cut is not kept."""
+    keep = FileLedgerStore._keep_aside
+
+    def forget(store, start, segment):
+        kept = keep(store, start, segment)
+        store._disk.unlink(store._folder / "quarantine" / kept.name)
+        return kept
+
+    patch.setattr(FileLedgerStore, "_keep_aside", forget)
+
+
+def cut_more_than_was_torn(patch):
+    """Recovery moves one record too many out of the way."""
+    cut = FileLedgerStore.cut
+    patch.setattr(FileLedgerStore, "cut", lambda store, start: cut(store, max(start - 1, store._active.first)))
+
+
+def promise_before_the_flush(patch):
+    """The flush comes with the next group."""
+    once = SimulatedDisk.sync
+    late = {}
+
+    def sync(disk, path):
+        if path.suffix == ".jsonl" and (disk, path) not in late:
+            late[disk, path] = True
+            return
+        late.pop((disk, path), None)
+        once(disk, path)
+
+    patch.setattr(SimulatedDisk, "sync", sync)
+
+
+REMOVALS = [
+    skip_flush,
+    skip_folder_flush,
+    flush_again_after_an_error,
+    believe_a_flush_that_failed,
+    build_on_what_others_left,
+    flush_what_others_left_as_it_is,
+    trust_the_name_of_a_new_segment,
+    leave_a_failed_group_in_place,
+    go_on_after_a_failed_write,
+    ignore_what_others_append,
+    let_time_go_back,
+    keep_half_a_group,
+    drop_without_a_word,
+    forget_what_an_interrupted_recovery_moved,
+    record_again_under_the_same_key,
+    move_aside_without_a_copy,
+    cut_more_than_was_torn,
+    promise_before_the_flush,
+]
+
+
+@pytest.mark.parametrize("remove", REMOVALS, ids=lambda remove: remove.__name__)
+def test_without_a_defence_a_promise_is_broken(remove, monkeypatch):
+    """Wrong if a defence could be taken out and no simulation would notice."""
+    remove(monkeypatch)
+    assert lives_go_wrong()
