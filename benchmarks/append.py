@@ -1,84 +1,123 @@
-"""What does a durable append cost, against writing and flushing the same bytes?
+"""What does a durable append cost, against other ways to make the same bytes durable?
 
-The peer is the least that durability costs: one ``write`` and one ``fdatasync`` a group, on the same file system, in
-the same run, rounds taken in turn. The ledger adds the record's form, the chain, the tree, the lock, and a checkpoint
-each second.
+The floor is the least that durability costs: one ``write`` and one ``fdatasync`` a group, on the same file system, in the
+same run, rounds taken in turn. The ledger adds the record's form, the chain, the tree, the lock, the checks at admission,
+and a checkpoint each second; SQLite and Postgres keep rows.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
+import threading
 import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from bailiwick.adapters.clock_system import SystemClock
-from bailiwick.adapters.disk_system import SystemDisk
-from bailiwick.adapters.ledgerstore_files import FileLedgerStore
-from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger
-from bailiwick.model import Actor, Draft
-from benchmarks.table import Row
+from benchmarks.drafts import TENANT, draft, new_ledger
+from benchmarks.peers import Peer, PlainFile, Postgres, Sqlite, postgres_url
+from benchmarks.table import Row, judged
 
 ROUNDS = 7
-GROUPS = {1: 400, 64: 60, 1_000: 12}
+GROUPS = {1: 300, 10: 100, 100: 30, 1_000: 10}
 """Records in a group, and groups in a round."""
-NODE = Actor(id="node:bench", role="node")
+GOALS = {1: 0.85, 1_000: 0.2}
+CALLERS = 64
+CALLS = 20
+"""Records of each caller in a round."""
+CALLERS_GOAL = 0.15
 
 
 def measure(folder: Path) -> list[Row]:
-    """Append groups of each size in turn with the plain file, and give rates and their ratio."""
+    """Append groups of each size in turn with each peer, then with many callers, and give rates and ratios."""
     folder.mkdir(parents=True)
-    store = FileLedgerStore(folder / "ledger", SystemDisk())
-    signer = Signer("bailiwick/bench", new_secret(bytes(32)))
-    table = []
-    with Ledger.create(
-        "bench", store, signer, clock=SystemClock(), origin="bailiwick/bench", node_id="bench", actor=NODE
-    ) as ledger:
+    with ExitStack() as stack:
+        ledger = stack.enter_context(new_ledger(folder / "ledger"))
+        plain = PlainFile(folder / "plain")
+        peers: list[Peer] = [plain, Sqlite(folder / "rows.sqlite")]
+        url = stack.enter_context(postgres_url())
+        if url is not None:
+            peers.append(Postgres(url))
+        for peer in peers:
+            stack.callback(peer.close)  # type: ignore[attr-defined]  # a peer is whatever appends
+        table = []
         for group, groups in GROUPS.items():
-            ours, plain = [], []
-            for turn in range(ROUNDS + 1):
-                first = ledger.size()
-                ours.append(_ledger(ledger, group, groups))
-                written = [record.raw + b"\n" for record in ledger.records(first, ledger.size())]
-                plain.append(_plain(folder / f"plain-{group}-{turn}", written, group))
-            table.append(_row(group, ours[1:], plain[1:]))
+            table += _compare(ledger, peers, group, groups)
+        if url is None:
+            table.append(Row("  Postgres", "", "no server: set BAILIWICK_POSTGRES, or install postgresql"))
+        table.append(_callers(ledger, plain))
     return table
 
 
-def _row(group: int, ours: list[float], plain: list[float]) -> Row:
-    ratio = statistics.median(mine / floor for mine, floor in zip(ours, plain, strict=True))
-    name = "one record a flush" if group == 1 else f"{group:,} records a flush"
+def _compare(ledger: Ledger, peers: Sequence[Peer], group: int, groups: int) -> list[Row]:
+    rates: dict[str, list[float]] = {}
+    for turn in range(ROUNDS + 1):
+        first = ledger.size()
+        drafts = [[draft(at * group + each) for each in range(group)] for at in range(groups)]
+        measured = {"": _rate(drafts, lambda each: ledger.record_many(TENANT, each))}
+        raws = [record.raw for record in ledger.records(first, first + group * groups)]
+        batches = [raws[at : at + group] for at in range(0, len(raws), group)]
+        for peer in peers:
+            measured[peer.name] = _rate(batches, peer.append)
+        if turn:
+            for name, rate in measured.items():
+                rates.setdefault(name, []).append(rate)
+    floor = rates[peers[0].name]
+    rows = []
+    for name, found in rates.items():
+        ratio = statistics.median(mine / least for mine, least in zip(found, floor, strict=True))
+        size = "1 record a flush" if group == 1 else f"{group:,} records a flush"
+        against = f"{ratio:.2f} of {peers[0].name}" if found is not floor else "the floor"
+        goal = judged(ratio, GOALS[group]) if not name and group in GOALS else ""
+        what = f"  {name}" if name else f"ledger append, {size}"
+        rows.append(Row(what, f"{statistics.median(found):,.0f} records/s", against, goal))
+    return rows
+
+
+def _rate(groups: Sequence[Sequence[object]], append: Callable[[list], object]) -> float:
+    begun = time.perf_counter()
+    for each in groups:
+        append(list(each))
+    return sum(map(len, groups)) / (time.perf_counter() - begun)
+
+
+def _callers(ledger: Ledger, plain: PlainFile) -> Row:
+    """Let many threads append one record each at a time, against as many times the rate of a lone flush."""
+    ratios, found = [], []
+    raw = ledger.read(1).raw
+    for turn in range(ROUNDS + 1):
+        rate = _together(ledger)
+        flushes = _rate([[raw]] * GROUPS[1], plain.append)
+        if turn:
+            found.append(rate)
+            ratios.append(rate / (CALLERS * flushes))
+    ratio = statistics.median(ratios)
     return Row(
-        f"ledger append, {name}",
-        f"{statistics.median(ours):,.0f} records/s",
-        f"{ratio:.2f} of write + fdatasync of the same bytes ({statistics.median(plain):,.0f}/s)",
+        f"ledger append, {CALLERS} callers, 1 record each",
+        f"{statistics.median(found):,.0f} records/s",
+        f"{ratio:.2f} of {CALLERS} x the rate of a flush",
+        judged(ratio, CALLERS_GOAL),
     )
 
 
-def _draft(number: int) -> Draft:
-    digest = f"sha256:{number:064x}"
-    detail = {"observation": digest, "evidence": digest, "outcome": "report-within-8-hours", "effects": []}
-    return Draft(event_type="decision.sealed", resource=f"observation/{number:032x}", detail=detail, actor=NODE)
+def _together(ledger: Ledger) -> float:
+    gate = threading.Barrier(CALLERS + 1)
 
+    def call(number: int) -> None:
+        drafts = [draft(number * CALLS + each) for each in range(CALLS)]
+        gate.wait()
+        for each in drafts:
+            ledger.record(TENANT, each)
+        gate.wait()
 
-def _ledger(ledger: Ledger, group: int, groups: int) -> float:
-    drafts = [[_draft(turn * group + each) for each in range(group)] for turn in range(groups)]
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
+    for thread in threads:
+        thread.start()
+    gate.wait()
     begun = time.perf_counter()
-    for each in drafts:
-        ledger.record_many("bench", each)
-    return group * groups / (time.perf_counter() - begun)
-
-
-def _plain(path: Path, lines: list[bytes], group: int) -> float:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        chunks = [b"".join(lines[start : start + group]) for start in range(0, len(lines), group)]
-        begun = time.perf_counter()
-        for chunk in chunks:
-            os.write(handle, chunk)
-            os.fdatasync(handle)
-        return len(lines) / (time.perf_counter() - begun)
-    finally:
-        os.close(handle)
-        path.unlink()
+    gate.wait()
+    seconds = time.perf_counter() - begun
+    for thread in threads:
+        thread.join()
+    return CALLERS * CALLS / seconds
