@@ -27,7 +27,6 @@ _OURS = re.compile(
     r"(?:sha256:|hmac-sha256:)?[0-9a-f]{64}"
     r"|[a-z][a-z0-9-]*[/:](?:[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{64})(?:\.json)?"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z"
-    r"|[a-z][a-z0-9]*(?:[.-][a-z][a-z0-9]*)*"
     r"|(?:0|[1-9][0-9]{0,5})\.(?:0|[1-9][0-9]{0,5})\.(?:0|[1-9][0-9]{0,5})"
 )
 _VERIFIER = re.compile(rf"[!-*,-~]{{1,200}}\+[0-9a-f]{{8}}\+({_BASE64}{{43}}=|{_BASE64}{{44,}}={{0,2}})")
@@ -44,7 +43,7 @@ _PHONE = re.compile(
     r"|(?<![\w.-])\(?0[1-9][0-9]{1,4}\)?[ /-][ 0-9/-]{4,12}[0-9](?![\w.-])"
 )
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
-_CARD = re.compile(r"(?<![\w.])[2-6](?:[ -]?[0-9]){12,18}(?![\w.])")
+_CARD = re.compile(r"(?<![\w.+])[2-6](?:[ -]?[0-9]){12,18}(?!\w|\.[0-9])")
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-1|PRIVATE\+KEY\+", re.I
 )
@@ -72,6 +71,9 @@ DISORDER_BITS_MIN = 3.7
 """Entropy above which a mixed run counts as drawn at random, in bits a character."""
 TURNS_MIN = 0.3
 """Share of neighbours of different kinds (upper, lower, digit) above which a mixed run counts as drawn at random."""
+WORDS_MAX = 0.5
+"""Share of characters in small letters, three or more in a row, above which a mixed run is made of words."""
+_WORD = re.compile(r"[a-z]{3,}")
 
 _IBAN_CHARACTERS = {
     **dict.fromkeys("NO".split(), 15),
@@ -106,12 +108,12 @@ def find_sensitive(text: str) -> Finding | None:
     >>> find_sensitive("hmac-sha256:" + 64 * "a") is None
     True
     """
-    if _OURS.fullmatch(text) and not _IBAN.search(text):
+    if _OURS.fullmatch(text):
         return None
     if _VERIFIER.fullmatch(text) or (len(text) in _SIGNATURE_CHARACTERS and _is_base64(text)):
         return None
     rest = _ROOT_LINE.sub("", _SIGNATURE_LINE.sub("", text)) if "\n" in text else text
-    return _personal(rest) or _secret(rest)
+    return _secret(rest) or _personal(rest)
 
 
 def _personal(text: str) -> Finding | None:
@@ -199,5 +201,7 @@ def _is_drawn(run: str) -> bool:
     if not {"A", "a", "0"} <= set(kinds):
         return False
     turns = sum(before != after for before, after in pairwise(kinds)) / len(run)
-    counts = [run.count(each) / len(run) for each in set(run)]
-    return turns >= TURNS_MIN and -sum(share * math.log2(share) for share in counts) >= DISORDER_BITS_MIN
+    words = sum(len(word) for word in _WORD.findall(run)) / len(run)
+    shares = [run.count(each) / len(run) for each in set(run)]
+    disorder = -sum(share * math.log2(share) for share in shares)
+    return turns >= TURNS_MIN and words <= WORDS_MAX and disorder >= DISORDER_BITS_MIN
