@@ -152,13 +152,15 @@ class _Lock:
     The file holds the epoch: a number that each new holder makes larger, so that one who lost the lock can know.
     """
 
-    __slots__ = ("_epoch", "_mutex", "_path", "handle")
+    __slots__ = ("_epoch", "_mutex", "_path", "handle", "turn")
 
     def __init__(self, path: Path) -> None:
         self.handle = _open_lock(path)
         self._path = path
         self._epoch = b""
         self._mutex = threading.Lock()
+        self.turn = 0
+        """How often the lock was taken, counted by two where another process, or another open file, had it since."""
 
     def __enter__(self) -> _Lock:
         return self.take(None)
@@ -192,8 +194,10 @@ class _Lock:
 
     def _begin_epoch(self) -> None:
         found = os.pread(self.handle, _EPOCH_BYTES, 0)
+        self.turn += 1
         if found == self._epoch and found:
             return
+        self.turn += 1
         number = int(found) if found.isdigit() else 0
         self._epoch = b"%0*d" % (_EPOCH_BYTES, (number + 1) % 10**_EPOCH_BYTES)
         with suppress(OSError):

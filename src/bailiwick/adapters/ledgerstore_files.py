@@ -62,6 +62,8 @@ class FileLedgerStore:
         self._sealed: OrderedDict[int, _Segment] = OrderedDict()
         self._sealed_mutex = threading.Lock()
         self._hold: Hold | None = None
+        self._turn = -1
+        self._is_undisturbed = False
         self._pruning = PrunedFiles(folder, disk)
         self._pruned: Pruned | None = None
 
@@ -92,6 +94,8 @@ class FileLedgerStore:
                     self._find_segments()
                     continue
                 stop = self._active.stop
+                if self._is_undisturbed and self._hold is not None:
+                    return stop
                 if stop == self._active.first or not self._exists(self._path(stop)):
                     return stop
                 self._start(stop)
@@ -269,6 +273,7 @@ class FileLedgerStore:
             raise _unreadable("written", path, error) from error
         finally:
             self._disk.release(path)
+            self._turn = -1
 
     def retired(self) -> str:
         """Give the note of a store that is retired; empty where it is in use."""
@@ -535,7 +540,7 @@ class _Exclusive:
         except OSError as error:
             raise _unreadable("locked", self._path, error) from error
         try:
-            if note := self._store.retired():
+            if not self._store._is_undisturbed and (note := self._store.retired()):
                 raise moved(note)
         except BaseException:
             self.__exit__()
@@ -547,7 +552,11 @@ class _Exclusive:
 
     def _take(self) -> None:
         holding = self._disk.lock(self._path, LOCK_WAIT_MS)
-        self._store._hold = holding.__enter__()
+        hold = self._store._hold = holding.__enter__()
+        # Whoever retires a store, prunes it or starts a segment holds the lock; if nobody had it since, none of them did.
+        turn = getattr(hold, "turn", None)
+        self._store._is_undisturbed = turn is not None and turn == self._store._turn + 1
+        self._store._turn = -1 if turn is None else turn
         self._holding = holding
 
 
