@@ -177,7 +177,7 @@ def check_url(url: str) -> SplitResult:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise _refused_url("the URL carries credentials, a query or a fragment")
     if parts.scheme == "http" and parts.hostname not in LOCAL:
-        raise _refused_url(f"{parts.hostname} would be sent records and a secret in the clear")
+        raise _refused_url(f"{parts.hostname} would be sent records and a token in the clear")
     return parts
 
 

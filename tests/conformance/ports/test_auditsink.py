@@ -1,0 +1,591 @@
+"""Every sink: events arrive whole and in order, each under its key; a rude receiver costs time only."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from bailiwick.adapters.auditsink_console import ConsoleAuditSink
+from bailiwick.adapters.auditsink_datadog import DatadogAuditSink
+from bailiwick.adapters.auditsink_file import FileAuditSink
+from bailiwick.adapters.auditsink_http import ANSWER_BYTES_MAX, HttpPoster
+from bailiwick.adapters.auditsink_memory import MemoryAuditSink
+from bailiwick.adapters.auditsink_otlp import OtlpAuditSink
+from bailiwick.adapters.auditsink_splunk import SplunkAuditSink
+from bailiwick.adapters.auditsink_syslog import SyslogAuditSink
+from bailiwick.adapters.disk_memory import MemoryDisk
+from bailiwick.adapters.disk_system import SystemDisk
+from bailiwick.errors import SinkRefused, SinkUnavailable, UsageRefused
+from bailiwick.ports import AuditSink
+from bailiwick.testing import MemoryClock, MemoryEntropy
+
+KINDS = ["memory", "console", "file", "file-in-memory", "syslog", "splunk", "datadog", "otlp"]
+HTTP = ["splunk", "datadog", "otlp"]
+SHORT_S = 0.3
+LATE_S = 5
+"""What is cut after SHORT_S has ended long before this, on a machine that is busy too."""
+SYSLOG = re.compile(
+    rb"<(\d+)>1 (\S+) (\S+) bailiwick - (\S+) \[bailiwick@32473 ((?:[a-z]+=\"[^\"]*\" ?)+)\] ", re.DOTALL
+)
+
+
+@dataclass
+class Side:
+    """A sink, and what arrived at its receiver: the OCSF events, as they came."""
+
+    sink: AuditSink
+    arrived: Callable[[], list[dict]]
+
+
+def read_to_end(session) -> bytes:
+    """Read until the other side says that it is done: the work of a syslog server."""
+    parts = []
+    while part := session.recv(65_536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def frames(data: bytes) -> list[bytes]:
+    """Take octet-counted frames apart, all of them whole (RFC 6587 section 3.4.1)."""
+    found = []
+    while data:
+        size, _, rest = data.partition(b" ")
+        assert len(rest) >= int(size)
+        found.append(rest[: int(size)])
+        data = rest[int(size) :]
+    return found
+
+
+def body_of(message: bytes) -> dict:
+    """Give the event of a syslog message."""
+    return json.loads(message[SYSLOG.match(message).end() :])
+
+
+def built(kind: str, url: str, *, timeout_s: float = 10, ca_file: str | None = None, **more) -> AuditSink:
+    """Build a sink over HTTP."""
+    poster = HttpPoster(url, clock=MemoryClock(), ca_file=ca_file, timeout_s=timeout_s)
+    if kind == "splunk":
+        return SplunkAuditSink(
+            poster, "for-tests", entropy=MemoryEntropy(), pause=more.pop("pause", lambda _: None), **more
+        )
+    return DatadogAuditSink(poster, "for-tests") if kind == "datadog" else OtlpAuditSink(poster)
+
+
+@pytest.fixture
+def http_sink():
+    """Build sinks over HTTP that are closed at the end."""
+    with ExitStack() as stack:
+        yield lambda kind, url, **more: stack.enter_context(closing(built(kind, url, **more)))
+
+
+def accepting(kind: str):
+    """Give the answer of a receiver that takes everything."""
+    answers = {
+        "splunk": (200, {}, b'{"text":"Success","code":0}'),
+        "datadog": (202, {}, b"{}"),
+        "otlp": (200, {}, b'{"partialSuccess":{}}'),
+    }
+    return answers[kind]
+
+
+def events_in(kind: str, body: bytes) -> list[dict]:
+    """Take the OCSF events out of a request of one kind."""
+    if kind == "datadog":
+        return [entry["ocsf"] for entry in json.loads(gzip.decompress(body))]
+    if kind == "otlp":
+        (resource,) = json.loads(body)["resourceLogs"]
+        return [json.loads(each["body"]["stringValue"]) for each in resource["scopeLogs"][0]["logRecords"]]
+    decoder, found, text = json.JSONDecoder(), [], body.decode()
+    while text:
+        envelope, end = decoder.raw_decode(text)
+        found.append(envelope["event"])
+        text = text[end:]
+    return found
+
+
+@pytest.fixture(params=KINDS)
+def side(request, tmp_path, receiver, serve, certificate, http_sink) -> Side:
+    """Give each sink in turn, with a receiver that takes everything."""
+    kind = request.param
+    if kind == "memory":
+        sink = MemoryAuditSink()
+        return Side(sink, lambda: [json.loads(body) for body in sink.bodies()])
+    if kind == "console":
+        stream = io.BytesIO()
+        return Side(ConsoleAuditSink(stream), lambda: [json.loads(line) for line in stream.getvalue().splitlines()])
+    if kind.startswith("file"):
+        disk = SystemDisk() if kind == "file" else MemoryDisk()
+        path = tmp_path / "archive" / "events.jsonl"
+        return Side(
+            FileAuditSink(path.parent, disk), lambda: [json.loads(line) for line in disk.read(path).splitlines()]
+        )
+    if kind == "syslog":
+        seen: list[dict] = []
+
+        def talk(session):
+            seen.extend(body_of(frame) for frame in frames(read_to_end(session)))
+
+        server = serve(talk, tls=True)
+        sink = SyslogAuditSink("127.0.0.1", server.port, ca_file=certificate.certificate, message_bytes_max=1 << 20)
+        return Side(sink, lambda: [server.talk(), seen][1])
+    receiver.reply = lambda _: accepting(kind)
+    sink = http_sink(kind, receiver.url)
+    return Side(sink, lambda: [event for each in receiver.requests for event in events_in(kind, each.body)])
+
+
+# --- every sink -----------------------------------------------------------------------------------------------------
+
+
+def test_events_arrive_whole_and_in_order(side: Side, make_events):
+    """Wrong if a receiver gets another order, other bytes, or an event by which no proof can be asked for."""
+    events = make_events(5, text='quote " and \\ and é')
+    assert side.sink.deliver(events) == ""
+    arrived = side.arrived()
+    assert arrived == [json.loads(event.body) for event in events]
+    assert [each["metadata"]["uid"] for each in arrived] == [event.key for event in events]
+    for each in arrived:
+        raw = each["raw_data"].encode()
+        assert sha256(b"\x00" + raw).hexdigest() == each["unmapped"]["leaf"]
+        assert json.loads(raw)["entry_id"] == each["unmapped"]["index"]
+
+
+def test_the_largest_record_arrives_whole(side: Side, make_events):
+    """Wrong if one large record stops a sink for ever: it may be larger than a whole batch should be."""
+    (event,) = make_events(1, text="\\" * 30_000)
+    side.sink.deliver([event])
+    assert side.arrived() == [json.loads(event.body)]
+
+
+def test_a_sink_says_how_much_it_takes_at_once(side: Side):
+    """Wrong if the pump cannot know how large a batch may be."""
+    assert 1 <= side.sink.records_max <= 1_000
+    assert 1 << 16 <= side.sink.bytes_max <= 4_000_000
+
+
+# --- every sink over HTTP -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", HTTP)
+@pytest.mark.parametrize(
+    ("status", "headers", "raised", "code", "retry_after_s"),
+    [
+        (413, {}, SinkRefused, "sink-refused", None),
+        (422, {}, SinkRefused, "sink-refused", None),
+        (429, {"Retry-After": "7"}, SinkUnavailable, "sink-busy", 7),
+        (503, {"Retry-After": "Sun, 13 Sep 2020 12:28:40 GMT"}, SinkUnavailable, "sink-busy", 120),
+        (503, {"Retry-After": "soon"}, SinkUnavailable, "sink-busy", None),
+        (500, {}, SinkUnavailable, "sink-busy", None),
+        (401, {}, SinkUnavailable, "sink-denied", None),
+        (404, {}, SinkUnavailable, "sink-denied", None),
+        (302, {"Location": "http://127.0.0.1:1/"}, SinkUnavailable, "sink-denied", None),
+        (204, {}, SinkUnavailable, "sink-answer", None),
+    ],
+)
+def test_an_answer_means_later_or_never_by_its_status(
+    receiver, make_events, http_sink, kind, status, headers, raised, code, retry_after_s
+):
+    """Wrong if records are lost as delivered, resent without pause, or a redirect carries the token elsewhere."""
+    receiver.reply = lambda _: (status, headers, b"")
+    sink = http_sink(kind, receiver.url)
+    with pytest.raises(raised) as caught:
+        sink.deliver(make_events(1))
+    assert caught.value.code == code
+    assert getattr(caught.value, "retry_after_s", None) == retry_after_s
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("kind", HTTP)
+def test_a_receiver_that_is_down_is_unreachable(serve, make_events, http_sink, kind):
+    """Wrong if nobody is there and the sink says anything but that it will try again."""
+    server = serve(lambda _: None)
+    server.close()
+    with pytest.raises(SinkUnavailable) as caught:
+        http_sink(kind, f"http://127.0.0.1:{server.port}").deliver(make_events(1))
+    assert caught.value.code == "sink-unreachable"
+
+
+def drip(connection) -> None:
+    """Answer a byte at a time, for ever: each read of the other side is quick, the whole never ends."""
+    with suppress(OSError):
+        connection.recv(65_536)
+        connection.settimeout(0.05)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while True:
+            connection.sendall(b".")
+            with suppress(TimeoutError):
+                connection.recv(65_536)
+
+
+@pytest.mark.parametrize("kind", HTTP)
+@pytest.mark.parametrize("talk", [read_to_end, drip], ids=["never answers", "drips"])
+def test_a_receiver_that_never_answers_costs_a_bounded_time(serve, make_events, http_sink, kind, talk):
+    """Wrong if a silent or dripping receiver holds a sink for ever."""
+    sink = http_sink(kind, f"http://127.0.0.1:{serve(talk).port}", timeout_s=SHORT_S)
+    before = time.monotonic()
+    with pytest.raises(SinkUnavailable) as caught:
+        sink.deliver(make_events(1))
+    assert caught.value.code == "sink-timeout"
+    assert time.monotonic() - before < LATE_S
+
+
+@pytest.mark.parametrize("kind", HTTP)
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{", b"HTTP/1.1 2", b"220 smtp.example ESMTP\r\n"],
+    ids=["nothing", "half a body", "half a head", "another protocol"],
+)
+def test_a_connection_that_is_cut_confirms_nothing(serve, make_events, http_sink, kind, said):
+    """Wrong if half an answer counts as a whole one: the cursor would pass records that nobody has."""
+
+    def talk(connection):
+        connection.recv(65_536)
+        connection.sendall(said)
+
+    with pytest.raises(SinkUnavailable):
+        http_sink(kind, f"http://127.0.0.1:{serve(talk).port}").deliver(make_events(1))
+
+
+@pytest.mark.parametrize("kind", HTTP)
+def test_an_answer_without_end_is_refused(receiver, make_events, http_sink, kind):
+    """Wrong if a receiver can fill this node's memory."""
+    receiver.reply = lambda _: (200, {}, b"x" * (ANSWER_BYTES_MAX + 1))
+    with pytest.raises(SinkUnavailable) as caught:
+        http_sink(kind, receiver.url).deliver(make_events(1))
+    assert caught.value.code == "sink-answer"
+
+
+@pytest.mark.parametrize("kind", HTTP)
+def test_a_kept_connection_that_was_closed_is_opened_again(receiver, make_events, http_sink, kind):
+    """Wrong if every pause in the ledger costs a failed attempt and a wait."""
+    receiver.reply = lambda _: (*accepting(kind)[:1], {"Connection": "keep-alive"}, accepting(kind)[2])
+    sink = http_sink(kind, receiver.url)
+    sink.deliver(make_events(1))
+    answers = iter([None, accepting(kind)])
+    receiver.reply = lambda _: next(answers)
+    sink.deliver(make_events(1))
+    assert len(receiver.requests) == 3
+
+
+@pytest.mark.parametrize("kind", HTTP)
+def test_only_a_receiver_with_a_trusted_certificate_gets_records(
+    tls_receiver, certificate, make_events, http_sink, kind
+):
+    """Wrong if anybody between the node and its receiver can take records and token."""
+    tls_receiver.reply = lambda _: accepting(kind)
+    with pytest.raises(SinkUnavailable) as caught:
+        http_sink(kind, tls_receiver.url).deliver(make_events(1))
+    assert caught.value.code == "sink-denied"
+    assert tls_receiver.requests == []
+    sink = http_sink(kind, tls_receiver.url, ca_file=str(certificate.certificate))
+    sink.deliver(make_events(1))
+    assert len(tls_receiver.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hec.example.org:8088",
+        "ftp://127.0.0.1",
+        "https://user:secret@hec.example.org",
+        "https://hec.example.org/?token=secret",
+        "https://",
+        "https://hec.example.org:port",
+        "",
+    ],
+)
+def test_a_url_that_would_leak_or_lead_nowhere_is_refused(url):
+    """Wrong if a token crosses a network in the clear, or stands in a URL that gets printed."""
+    with pytest.raises(UsageRefused) as caught:
+        HttpPoster(url, clock=MemoryClock())
+    assert caught.value.code == "sink-url"
+    assert "secret" not in caught.value.message
+
+
+# --- Splunk ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_to_splunk_is_as_documented(receiver, make_events, http_sink):
+    """Wrong if a real collector would refuse the batch, index it at another time, or lose what it is known by."""
+    receiver.reply = lambda _: accepting("splunk")
+    events = make_events(2)
+    sink = http_sink("splunk", receiver.url, index="audit")
+    sink.deliver(events)
+    (request,) = receiver.requests
+    assert request.path == "/services/collector/event"
+    assert request.headers["authorization"] == "Splunk for-tests"
+    assert re.fullmatch(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", request.headers["x-splunk-request-channel"])
+    first = json.JSONDecoder().raw_decode(request.body.decode())[0]
+    assert (first["host"], first["source"], first["index"]) == ("node-1", "bailiwick/0123456789abcdef", "audit")
+    assert first["time"] == pytest.approx(1_600_000_000, abs=1)
+    assert first["fields"] == {
+        "bailiwick_key": events[0].key,
+        "bailiwick_index": "1",
+        "bailiwick_leaf": events[0].leaf,
+    }
+
+
+def test_an_indexer_is_asked_until_it_has_acknowledged(receiver, make_events, http_sink):
+    """Wrong if the cursor moves on an answer of 200, which says only that the batch was received."""
+    asked = []
+
+    def reply(request):
+        if request.path.endswith("/ack"):
+            asked.append(json.loads(request.body))
+            return 200, {}, json.dumps({"acks": {"4": len(asked) == 3}}).encode()
+        return 200, {}, b'{"text":"Success","code":0,"ackId":4}'
+
+    receiver.reply = reply
+    waits: list[float] = []
+    sink = http_sink("splunk", receiver.url, pause=waits.append)
+    sink.deliver(make_events(1))
+    assert asked == [{"acks": [4]}] * 3
+    assert waits == [0.05, 0.1]
+    assert len({request.headers["x-splunk-request-channel"] for request in receiver.requests}) == 1
+
+
+def test_an_indexer_that_never_acknowledges_is_late(receiver, make_events, http_sink):
+    """Wrong if a sink asks for ever, or takes silence for yes."""
+    receiver.reply = lambda request: (
+        (200, {}, b'{"acks":{"4":false}}')
+        if request.path.endswith("/ack")
+        else (200, {}, b'{"text":"Success","code":0,"ackId":4}')
+    )
+    sink = http_sink("splunk", receiver.url, ack_timeout_s=3)
+    with pytest.raises(SinkUnavailable) as caught:
+        sink.deliver(make_events(1))
+    assert caught.value.code == "sink-timeout"
+    assert len(receiver.requests) < 12
+
+
+def test_a_collector_without_acknowledgement_is_refused_where_it_is_required(receiver, make_events, http_sink):
+    """Wrong if somebody who relies on acknowledgement has none and is not told."""
+    receiver.reply = lambda _: accepting("splunk")
+    sink = http_sink("splunk", receiver.url, is_ack_required=True)
+    with pytest.raises(SinkUnavailable) as caught:
+        sink.deliver(make_events(1))
+    assert caught.value.code == "sink-denied"
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [(6, SinkRefused), (12, SinkRefused), (15, SinkRefused), (7, SinkUnavailable), (10, SinkUnavailable)],
+)
+def test_splunk_says_whether_the_event_or_the_token_is_wrong(receiver, make_events, http_sink, code, raised):
+    """Wrong if a wrong index in Splunk makes a node skip good records, or a bad event is sent for ever."""
+    receiver.reply = lambda _: (400, {}, json.dumps({"text": "no", "code": code}).encode())
+    sink = http_sink("splunk", receiver.url)
+    with pytest.raises(raised):
+        sink.deliver(make_events(1))
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"code":8}', b""])
+def test_a_page_that_is_no_collector_confirms_nothing(receiver, make_events, http_sink, body):
+    """Wrong if a proxy's friendly page counts as an indexer."""
+    receiver.reply = lambda _: (200, {}, body)
+    with pytest.raises(SinkUnavailable):
+        http_sink("splunk", receiver.url).deliver(make_events(1))
+
+
+# --- Datadog --------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_to_datadog_is_as_documented(receiver, make_events, http_sink):
+    """Wrong if the intake would refuse it, or take OCSF's words for its own."""
+    receiver.reply = lambda _: accepting("datadog")
+    events = make_events(1, "panic.set")
+    sink = http_sink("datadog", receiver.url)
+    sink.deliver(events)
+    (request,) = receiver.requests
+    assert request.path == "/api/v2/logs"
+    assert request.headers["dd-api-key"] == "for-tests"
+    assert (request.headers["content-encoding"], request.headers["content-type"]) == ("gzip", "application/json")
+    (entry,) = json.loads(gzip.decompress(request.body))
+    assert entry.pop("ocsf") == json.loads(events[0].body)
+    assert entry == {
+        "ddsource": "bailiwick",
+        "ddtags": "tenant:local",
+        "service": "bailiwick",
+        "hostname": "node-1",
+        "message": "panic.set pack/us-osha-1904",
+        "status": "warning",
+        "timestamp": events[0].record.timestamp,
+        "bailiwick": {"key": events[0].key, "origin": events[0].origin, "index": 1, "leaf": events[0].leaf},
+    }
+
+
+def test_the_largest_batch_fits_into_one_request_to_datadog(receiver, make_events, http_sink):
+    """Wrong if the limits of a batch let a request grow beyond the 5 MB that the intake takes."""
+    receiver.reply = lambda _: accepting("datadog")
+    sink = http_sink("datadog", receiver.url)
+    events, left = [], sink.bytes_max
+    for event in make_events(sink.records_max, text="x" * 1_200):
+        left -= len(event.body)
+        events += [event] if left >= 0 else []
+    sink.deliver(events)
+    assert len(gzip.decompress(receiver.requests[0].body)) <= 5_000_000
+
+
+# --- OTLP -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_over_otlp_is_as_specified(receiver, make_events):
+    """Wrong if a collector would not read it: 64-bit integers as text, enumerations as numbers, lowerCamelCase."""
+    receiver.reply = lambda _: accepting("otlp")
+    events = make_events(1)
+    poster = HttpPoster(receiver.url, clock=MemoryClock())
+    with closing(OtlpAuditSink(poster, headers={"Authorization": "Bearer for-tests"})) as sink:
+        sink.deliver(events)
+    (request,) = receiver.requests
+    assert request.path == "/v1/logs"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["authorization"] == "Bearer for-tests"
+    (resource,) = json.loads(request.body)["resourceLogs"]
+    (entry,) = resource["scopeLogs"][0]["logRecords"]
+    assert {"key": "bailiwick.tenant", "value": {"stringValue": "local"}} in resource["resource"]["attributes"]
+    assert re.fullmatch(r"16000000000000\d{5}", entry["timeUnixNano"])
+    assert (entry["severityNumber"], entry["severityText"], entry["eventName"]) == (9, "INFO", "decision.sealed")
+    assert {"key": "bailiwick.index", "value": {"intValue": "1"}} in entry["attributes"]
+    assert {"key": "bailiwick.leaf", "value": {"stringValue": events[0].leaf}} in entry["attributes"]
+
+
+@pytest.mark.parametrize("rejected", ["1", 1, "3"])
+def test_a_partial_success_is_no_success(receiver, make_events, http_sink, rejected):
+    """Wrong if rejected log records count as delivered: they would be lost."""
+    answer = {"partialSuccess": {"rejectedLogRecords": rejected, "errorMessage": "too old"}}
+    receiver.reply = lambda _: (200, {}, json.dumps(answer).encode())
+    with pytest.raises(SinkRefused, match="too old"):
+        http_sink("otlp", receiver.url).deliver(make_events(3))
+
+
+def test_a_warning_of_the_receiver_is_handed_on(receiver, make_events, http_sink):
+    """Wrong if a receiver that accepts and warns is not heard."""
+    answer = {"partialSuccess": {"rejectedLogRecords": "0", "errorMessage": "move to port 4319"}}
+    receiver.reply = lambda _: (200, {}, json.dumps(answer).encode())
+    assert http_sink("otlp", receiver.url).deliver(make_events(1)) == "move to port 4319"
+
+
+# --- syslog ---------------------------------------------------------------------------------------------------------
+
+
+def syslog(server, certificate, **more) -> SyslogAuditSink:
+    """Build a sink for a server on this machine."""
+    return SyslogAuditSink("127.0.0.1", server.port, ca_file=str(certificate.certificate), **more)
+
+
+def test_a_syslog_message_is_as_specified(serve, certificate, make_events):
+    """Wrong if a server would take a message for another one's end, facility, time or identity."""
+    server = serve(read_to_end, tls=True)
+    events = [*make_events(1), *make_events(1, "panic.set")]
+    syslog(server, certificate).deliver(events)
+    first, second = frames(server.talk())
+    priority, timestamp, host, message_id, data = SYSLOG.match(first).groups()
+    assert (priority, host, message_id) == (b"110", b"node-1", b"decision.sealed")
+    assert SYSLOG.match(second)[1] == b"108"
+    assert timestamp.decode() == events[0].record.timestamp[:26] + "Z"
+    assert data.decode() == f'key="{events[0].key}" tenant="local" index="1" leaf="{events[0].leaf}"'
+
+
+@pytest.mark.parametrize("bytes_max", [2_048, 8_192])
+def test_a_message_that_is_too_long_is_shortened_and_says_so(serve, certificate, make_events, bytes_max):
+    """Wrong if a server cuts a message by itself, and nobody can see that something is missing."""
+    server = serve(read_to_end, tls=True)
+    (event,) = make_events(1, text="x" * 20_000)
+    notice = syslog(server, certificate, message_bytes_max=bytes_max).deliver([event])
+    (message,) = frames(server.talk())
+    assert len(message) <= bytes_max
+    assert f'truncated="1" size="{len(event.body)}"'.encode() in message
+    assert body_of(message)["metadata"]["is_truncated"] is True
+    assert "raw_data" not in body_of(message)
+    assert notice == f"1 messages were shortened to {bytes_max} bytes"
+
+
+def test_a_server_that_is_not_trusted_gets_no_record(serve, make_events):
+    """Wrong if anybody on the way can pose as the syslog server."""
+    server = serve(read_to_end, tls=True)
+    with pytest.raises(SinkUnavailable) as caught:
+        SyslogAuditSink("127.0.0.1", server.port).deliver(make_events(1))
+    assert caught.value.code == "sink-denied"
+    assert isinstance(server.talk(), OSError)
+
+
+def test_a_server_of_another_name_gets_no_record(serve, certificate, make_events):
+    """Wrong if a certificate for one machine opens the door of another."""
+    server = serve(read_to_end, tls=True)
+    sink = SyslogAuditSink("127.0.0.2", server.port, ca_file=str(certificate.certificate))
+    with pytest.raises(SinkUnavailable):
+        sink.deliver(make_events(1))
+
+
+def cut(session) -> None:
+    """Take a little, and drop the connection with the rest unread."""
+    session.recv(16)
+
+
+def keep_silent(session) -> None:
+    """Read everything, and never close."""
+    with suppress(OSError):
+        read_to_end(session)
+        session.settimeout(LATE_S)
+        super(type(session), session).recv(1)
+
+
+def never_shake_hands(connection) -> None:
+    """Let a client begin TLS, and say nothing."""
+    with suppress(OSError):
+        read_to_end(connection)
+
+
+@pytest.mark.parametrize(
+    ("talk", "tls", "codes"),
+    [
+        (cut, True, {"sink-unreachable"}),
+        (keep_silent, True, {"sink-timeout"}),
+        (never_shake_hands, False, {"sink-timeout"}),
+        (lambda connection: connection.sendall(b"no TLS here\r\n"), False, {"sink-unreachable"}),
+    ],
+    ids=["cut half-way", "never closes", "never shakes hands", "no TLS"],
+)
+def test_a_session_that_does_not_end_in_order_confirms_nothing(serve, certificate, make_events, talk, tls, codes):
+    """Wrong if messages that a server never read count as delivered, or a silent one holds the sink for ever."""
+    server = serve(talk, tls=tls)
+    events = make_events(400, text="x" * 5_000)
+    before = time.monotonic()
+    with pytest.raises(SinkUnavailable) as caught:
+        syslog(server, certificate, timeout_s=SHORT_S if "sink-timeout" in codes else 10).deliver(events)
+    assert caught.value.code in codes
+    assert time.monotonic() - before < LATE_S
+
+
+def test_messages_below_what_every_server_takes_are_refused(certificate):
+    """Wrong if a setting makes every message unreadable."""
+    with pytest.raises(UsageRefused):
+        SyslogAuditSink("127.0.0.1", ca_file=str(certificate.certificate), message_bytes_max=2_047)
+
+
+# --- console --------------------------------------------------------------------------------------------------------
+
+
+def test_a_closed_console_confirms_nothing(make_events):
+    """Wrong if events are printed to nobody and count as delivered."""
+    stream = io.BytesIO()
+    stream.close()
+    with pytest.raises(SinkUnavailable) as caught:
+        ConsoleAuditSink(stream).deliver(make_events(1))
+    assert caught.value.code == "sink-unwritable"
+
+
+def test_paths_that_cannot_be_read_are_named(tmp_path: Path):
+    """Wrong if a missing file of certificates is found out at the first delivery, in the middle of the night."""
+    with pytest.raises(UsageRefused) as caught:
+        SyslogAuditSink("127.0.0.1", ca_file=str(tmp_path / "none.pem"))
+    assert caught.value.code == "sink-tls"
