@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bailiwick.canonical import digest
 from bailiwick.ledger.projection import STATE_BYTES_MAX, Projection
@@ -46,6 +47,19 @@ class Snapshot:
     data: bytes
 
 
+class Written(NamedTuple):
+    """A file that was written, and what its record will say of it."""
+
+    position: int
+    size: int
+    digest: str
+
+
+def records_apart(size: int) -> int:
+    """Give how far apart snapshots of a state of so many bytes stand, in records."""
+    return SNAPSHOT_RECORDS * (1 + size // SNAPSHOT_BYTES_AIM)
+
+
 class Snapshots:
     """The snapshots of one ledger. Not thread-safe; processes may write the same ones, which are the same bytes."""
 
@@ -70,28 +84,34 @@ class Snapshots:
             self._catalogues[name] = sorted({Entry(*fields) for fields in _ENTRY.iter_unpack(data[:whole])})
         return self._catalogues[name]
 
-    def is_due(self, projection: Projection, position: int, size: int) -> bool:
-        """Say whether a snapshot of a state of so many bytes belongs at a position, and none is to be had near it."""
-        apart = SNAPSHOT_RECORDS * (1 + size // SNAPSHOT_BYTES_AIM)
-        known = self.newest(projection, position)
-        return position + 1 - (known.position + 1 if known else 0) >= apart
-
-    def keep(self, projection: Projection, position: int, data: bytes) -> Snapshot:
-        """Keep a state: its file first, then its record, then its place in the catalogue.
-
-        Where a record vouches for these very bytes already, only the file is written.
+    def write(self, projection: Projection, position: int, data: bytes) -> Written:
+        """Write the file of a state. Nobody believes it before ``vouch``.
 
         Raises:
-            Unavailable: the file or the record could not be written (``LedgerPoisoned`` among them).
+            Unavailable: it could not be written.
         """
         self._reader.write_side(_file(projection, position), 0, data)
+        return Written(position, len(data), digest(data))
+
+    def vouch(self, projection: Projection, written: Written) -> int:
+        """Record the digest of a file that was written, and give that record's index; the one there is, where there is.
+
+        Raises:
+            Unavailable: it could not be recorded (``LedgerPoisoned`` among them).
+        """
         for entry in self.entries(projection):
-            if entry.position == position and (found := self._open(projection, entry)) is not None:
-                return found
-        detail = _detail(projection, position, data)
+            if entry.position == written.position and self.digest_of(projection, entry) == written.digest:
+                return entry.record
+        detail: dict[str, JsonValue] = {
+            "digest": written.digest,
+            "position": written.position,
+            "projection": projection.name,
+            "size": written.size,
+            "version": projection.version,
+        }
         receipt = self._reader.note(SNAPSHOT, f"projection/{projection.name}", detail)
-        self._list(projection, Entry(position, receipt.index, len(data)))
-        return Snapshot(position=position, record=receipt.index, data=data)
+        self._list(projection, Entry(written.position, receipt.index, written.size))
+        return receipt.index
 
     def meet(self, projection: Projection, record: Record) -> Entry | None:
         """Take in a snapshot's record that a reader came across, so that a lost catalogue grows again.
@@ -136,16 +156,6 @@ class Snapshots:
 
 def _fields(entry: Entry) -> tuple[int, int, int]:
     return entry.position, entry.record, entry.size
-
-
-def _detail(projection: Projection, position: int, data: bytes) -> dict[str, JsonValue]:
-    return {
-        "digest": digest(data),
-        "position": position,
-        "projection": projection.name,
-        "size": len(data),
-        "version": projection.version,
-    }
 
 
 def _entry_of(projection: Projection, record: Record) -> Entry | None:

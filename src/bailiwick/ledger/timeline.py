@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,7 +23,7 @@ from bailiwick.ledger.moment import Times
 from bailiwick.ledger.projection import Projection, State, fold_records, shown, state_bytes
 from bailiwick.ledger.proven import ProvenReader
 from bailiwick.ledger.record import read_record
-from bailiwick.ledger.snapshot import SNAPSHOT, SNAPSHOT_RECORDS, Snapshots
+from bailiwick.ledger.snapshot import SNAPSHOT, SNAPSHOT_RECORDS, Snapshots, Written, records_apart
 from bailiwick.model import JsonValue
 
 WAYPOINT_RECORDS = 2_048
@@ -72,11 +72,22 @@ class Past:
         }
 
 
+WRITTEN_MAX = 16
+"""Snapshots that a walk writes before it records their digests, in number."""
+
 Progress = Callable[[int], None]
 
 
 def _silent(_: int) -> None:
     """Take no notice of progress."""
+
+
+class _Waypoint(NamedTuple):
+    """A state in memory: its bytes, how many records the newest snapshot before it holds, and where it started."""
+
+    data: bytes
+    kept: int
+    snapshot: int | None
 
 
 class Timeline:
@@ -86,7 +97,7 @@ class Timeline:
         self._reader = ProvenReader(ledger)
         self.times = Times(self._reader)
         self._snapshots = Snapshots(self._reader)
-        self._waypoints: OrderedDict[tuple[str, int, int], tuple[bytes, int | None]] = OrderedDict()
+        self._waypoints: OrderedDict[tuple[str, int, int], _Waypoint] = OrderedDict()
         self._mutex = threading.Lock()
 
     def state_at(
@@ -124,9 +135,10 @@ class Timeline:
                 walk = _Walk(self._reader, self._snapshots, projection, progress)
                 self._start(walk, projection, position)
                 for reached, data in walk.to(position):
-                    self._remember(projection, reached, data, walk.snapshot)
+                    self._remember(projection, reached, _Waypoint(data, walk.kept, walk.snapshot))
             if is_kept:
                 walk.keep(position)
+            walk.finish()
             return Past(
                 at=time_text(at_ns),
                 position=position,
@@ -143,17 +155,18 @@ class Timeline:
     def _start(self, walk: _Walk, projection: Projection, position: int) -> None:
         """Start from the closest state before a position that can be believed: in memory, or a snapshot."""
         name, version = projection.name, projection.version
-        for reached in range(_stop_before(position + 1), 0, -WAYPOINT_RECORDS):
+        last = position + 1 - (position + 1) % WAYPOINT_RECORDS
+        listed = [each.position + 1 for each in self._snapshots.entries(projection) if each.position <= position]
+        for reached in range(last, max(*listed, last - SNAPSHOT_RECORDS, 0, 0), -WAYPOINT_RECORDS):
             known = self._waypoints.get((name, version, reached))
             if known is not None:
                 self._waypoints.move_to_end((name, version, reached))
-                walk.start(known[0], reached, known[1])
+                walk.start(known.data, reached, kept=known.kept, snapshot=known.snapshot)
                 return
-            if reached % SNAPSHOT_RECORDS == 0:
-                break
         found = self._snapshots.newest(projection, position)
         if found is not None:
-            walk.start(found.data, found.position + 1, found.record)
+            reached = found.position + 1
+            walk.start(found.data, reached, kept=reached, snapshot=found.record)
 
     def _replay(self, projection: Projection, position: int, progress: Progress) -> _Walk:
         """Fold from the first record and stop wherever there is a snapshot; again where the catalogue lacked one."""
@@ -167,16 +180,12 @@ class Timeline:
                 break
         return walk
 
-    def _remember(self, projection: Projection, reached: int, data: bytes, snapshot: int | None) -> None:
-        if len(data) > WAYPOINT_BYTES_MAX or reached % WAYPOINT_RECORDS:
+    def _remember(self, projection: Projection, reached: int, waypoint: _Waypoint) -> None:
+        if len(waypoint.data) > WAYPOINT_BYTES_MAX or reached % WAYPOINT_RECORDS:
             return
-        self._waypoints[projection.name, projection.version, reached] = (data, snapshot)
+        self._waypoints[projection.name, projection.version, reached] = waypoint
         while len(self._waypoints) > WAYPOINTS_MAX:
             self._waypoints.popitem(last=False)
-
-
-def _stop_before(reached: int) -> int:
-    return reached - reached % WAYPOINT_RECORDS
 
 
 class _Walk:
@@ -204,6 +213,8 @@ class _Walk:
         self._digests: dict[int, str] = {}
         self._size = 0
         self._reached = 0
+        self.kept = 0
+        self._written: list[Written] = []
         self.state: State = projection.start()
         self.snapshot: int | None = None
         self.folded = 0
@@ -212,10 +223,11 @@ class _Walk:
         self.missed = 0
         self.unkept: str | None = None
 
-    def start(self, data: bytes, reached: int, snapshot: int | None) -> None:
-        """Start from a state that holds the first ``reached`` records."""
+    def start(self, data: bytes, reached: int, *, kept: int, snapshot: int | None) -> None:
+        """Start from a state that holds the first ``reached`` records; the newest snapshot holds ``kept`` of them."""
         self.state, self._size = msgspec.json.decode(data), len(data)
         self._reached, self.snapshot = reached, snapshot
+        self.kept = kept
 
     def to(self, position: int) -> Iterator[tuple[int, bytes]]:
         """Fold up to a position, and give records and state in bytes wherever it stops on the way."""
@@ -234,7 +246,17 @@ class _Walk:
 
     def keep(self, position: int) -> None:
         """Keep a snapshot of the state as it is at a position."""
-        self._keep(position, state_bytes(self._projection, self.state))
+        self._write(position, state_bytes(self._projection, self.state))
+
+    def finish(self) -> None:
+        """Record the digests of the files that were written: only now is every record of old snapshots met."""
+        try:
+            while self._written:
+                self._snapshots.vouch(self._projection, self._written[0])
+                self._written.pop(0)
+        except (Unavailable, LedgerBroken) as error:
+            self._written.clear()
+            self.unkept = _why(error)  # reading goes on without it, and the answer says so
 
     @property
     def _step(self) -> int:
@@ -250,13 +272,16 @@ class _Walk:
         """Keep a snapshot where one is due; a replay remembers what it should hold."""
         if self._stops is not None:
             self._digests[stop - 1] = digest(data)
-        elif stop % SNAPSHOT_RECORDS == 0 and self._snapshots.is_due(self._projection, stop - 1, len(data)):
-            self._keep(stop - 1, data)
+        elif stop % SNAPSHOT_RECORDS == 0 and stop - self.kept >= records_apart(len(data)):
+            self._write(stop - 1, data)
+            if len(self._written) >= WRITTEN_MAX:
+                self.finish()
 
-    def _keep(self, position: int, data: bytes) -> None:
+    def _write(self, position: int, data: bytes) -> None:
         try:
-            self._snapshots.keep(self._projection, position, data)
-        except (Unavailable, LedgerBroken) as error:
+            self._written.append(self._snapshots.write(self._projection, position, data))
+            self.kept = position + 1
+        except Unavailable as error:
             self.unkept = _why(error)  # reading goes on without it, and the answer says so
 
     def _watched(self, records: Iterator[tuple[int, bytes, bytes]]) -> Iterator[tuple[int, bytes, bytes]]:
