@@ -62,11 +62,12 @@ class Wrapping:
     """What ``wrapping.json`` says: the home's opaque id, the kind of lock, how its secret becomes a key, the root key.
 
     ``salt``: 16 bytes; ``sealed``: the root key's envelope; ``key_name`` names a secret that is random, and is empty
-    for a passphrase.
+    for a passphrase. ``is_mixed`` says that keys in the clear may still lie among the others.
     """
 
     home_id: str
     kind: str
+    is_mixed: bool
     salt: bytes
     stretching: Stretching
     key_name: str
@@ -78,6 +79,7 @@ class Wrapping:
             "format": FORMAT,
             "home": self.home_id,
             "lock": self.kind,
+            "mixed": self.is_mixed,
             "salt": self.salt.hex(),
             "scrypt": [self.stretching.work, self.stretching.block, self.stretching.lanes],
             "key_name": self.key_name,
@@ -104,6 +106,7 @@ class Wrapping:
         return cls(
             home_id=content["home"],
             kind=content["lock"],
+            is_mixed=content["mixed"],
             salt=bytes.fromhex(content["salt"]),
             stretching=Stretching(work=work, block=block, lanes=lanes),
             key_name=content["key_name"],
@@ -160,9 +163,12 @@ class WrappedKeyStore:
             Unavailable: a file is damaged (``key-damaged``) or cannot be read.
         """
         stored = self._files.get(tenant, name)
-        if not stored.startswith(MAGIC):
+        if stored.startswith(MAGIC):
+            return self._unseal(stored, tenant, name)
+        wrapping = self._wrapping()
+        if wrapping is None or wrapping.is_mixed:
             return stored
-        return self._unseal(stored, tenant, name)
+        raise self._damaged(tenant, name)
 
     def put(self, tenant: str, name: str, secret: bytes) -> None:
         """Keep a new secret durably; sealed, where this home's keys are wrapped."""
@@ -180,7 +186,8 @@ class WrappedKeyStore:
             self._disk.make_folder(self._folder)
         with self._failures(), self._disk.lock(self._folder / ".lock"):
             if self._wrapping() is None and not self._places():
-                self._write_new(kind)
+                bare = self._bare(kind, is_mixed=False)
+                self._write(bare, self._lock_for(kind, bare.home_id).new_secret(), self._entropy.take(KEY_BYTES))
 
     def wrap(self, kind: str) -> KeysReport:
         """Lock the home's keys, whatever they are locked with now, and seal those that lie there in the clear.
@@ -193,17 +200,22 @@ class WrappedKeyStore:
         """
         with self._failures(), self._disk.lock(self._folder / ".lock"):
             old = self._wrapping()
-            if old is None:
-                self._write_new(kind)
-            else:
-                self._write_root(old, kind, self._open_root())
-            for tenant, name in self._places():
-                stored = self._files.get(tenant, name)
-                if not stored.startswith(MAGIC):
-                    sealed = self._seal(stored, tenant, name)
-                    assert self._unseal(sealed, tenant, name) == stored
-                    replace_file(self._disk, self._folder / tenant / name, sealed, OWNER_ONLY)
+            root = self._entropy.take(KEY_BYTES) if old is None else self._open_root()
+            bare = replace(old, kind=kind) if old is not None else self._bare(kind, is_mixed=True)
+            secret = self._lock_for(kind, bare.home_id).new_secret()
+            self._write(bare, secret, root)
+            if bare.is_mixed:
+                for tenant, name in self._places():
+                    self._wrap_one(tenant, name)
+                self._write(replace(bare, is_mixed=False), secret, root)
         return self.report()
+
+    def _wrap_one(self, tenant: str, name: str) -> None:
+        stored = self._files.get(tenant, name)
+        if not stored.startswith(MAGIC):
+            sealed = self._seal(stored, tenant, name)
+            assert self._unseal(sealed, tenant, name) == stored
+            replace_file(self._disk, self._folder / tenant / name, sealed, OWNER_ONLY)
 
     def report(self) -> KeysReport:
         """Say how the keys lie on disk; opens none of them."""
@@ -212,20 +224,26 @@ class WrappedKeyStore:
         wrapped = sum(each.startswith(MAGIC) for each in stored)
         return KeysReport(lock=wrapping.kind if wrapping else "", wrapped=wrapped, plain=len(stored) - wrapped)
 
-    def _write_new(self, kind: str) -> None:
+    def _bare(self, kind: str, *, is_mixed: bool) -> Wrapping:
+        """Begin a wrapping under a new opaque id; the root key comes with ``_write``."""
         home_id = self._entropy.take(8).hex()
-        empty = Wrapping(home_id=home_id, kind=kind, salt=b"", stretching=self._stretching, key_name="", sealed=b"")
-        self._write_root(empty, kind, self._entropy.take(KEY_BYTES))
-
-    def _write_root(self, old: Wrapping, kind: str, root: bytes) -> None:
-        """Seal the root key under a lock's secret, and only then let the file of the old lock go."""
-        secret = self._lock_for(kind, old.home_id).new_secret()
-        bare = replace(
-            old,
+        return Wrapping(
+            home_id=home_id,
             kind=kind,
+            is_mixed=is_mixed,
+            salt=b"",
+            stretching=self._stretching,
+            key_name="",
+            sealed=b"",
+        )
+
+    def _write(self, wrapping: Wrapping, secret: bytes, root: bytes) -> None:
+        """Seal the root key under a lock's secret, and put it in place of what was there."""
+        bare = replace(
+            wrapping,
             salt=self._entropy.take(SALT_BYTES),
             stretching=self._stretching,
-            key_name="" if kind == PASSPHRASE else key_name(secret),
+            key_name="" if wrapping.kind == PASSPHRASE else key_name(secret),
         )
         sealed = seal_bytes(_key_around(bare, secret), self._entropy.take(NONCE_BYTES), root, _context(bare))
         replace_file(self._disk, self._folder / FILE, replace(bare, sealed=sealed).to_bytes(), OWNER_ONLY)
@@ -249,11 +267,14 @@ class WrappedKeyStore:
         try:
             return open_bytes(self._open_root(), decode_base64(stored[len(place) :].decode("ascii")), place)
         except (EnvelopeBroken, ValueError) as error:
-            raise Unavailable(
-                f"tenant {tenant}'s key {name} was cut or changed, or was sealed in another home",
-                hint=f"restore {self._folder / tenant / name} from a copy; nothing else is lost",
-                code="key-damaged",
-            ) from error
+            raise self._damaged(tenant, name) from error
+
+    def _damaged(self, tenant: str, name: str) -> Unavailable:
+        return Unavailable(
+            f"tenant {tenant}'s key {name} was cut or changed, or was sealed in another home",
+            hint=f"restore {self._folder / tenant / name} from a copy; nothing else is lost",
+            code="key-damaged",
+        )
 
     def _open_root(self) -> bytes:
         with self._mutex:

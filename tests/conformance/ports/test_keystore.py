@@ -6,17 +6,45 @@ import pytest
 
 from bailiwick.adapters.disk_memory import MemoryDisk
 from bailiwick.adapters.disk_system import SystemDisk
+from bailiwick.adapters.keystore_envelope import Stretching
 from bailiwick.adapters.keystore_files import SECRET_BYTES_MAX, FileKeyStore
+from bailiwick.adapters.keystore_locks import MachineLock, PassphraseLock
 from bailiwick.adapters.keystore_memory import MemoryKeyStore
+from bailiwick.adapters.keystore_wrapped import WrappedKeyStore
 from bailiwick.errors import NotFound, NotTrusted, Unavailable, UsageRefused
-from bailiwick.testing import FaultyDisk, fail
+from bailiwick.testing import FaultyDisk, MemoryEntropy, fail
+
+QUICK = Stretching(work=16)
 
 
-@pytest.fixture(params=["files on the system", "files in memory", "memory"])
+def wrapped(folder, disk, kind):
+    """Give a store of wrapped keys, locked with a passphrase or a machine's key."""
+    entropy = MemoryEntropy()
+    locks = {
+        "passphrase": PassphraseLock({"BAILIWICK_PASSPHRASE": "correct horse battery"}),
+        "machine": MachineLock(folder.parent / "settings" / "machine.key", disk, entropy),
+    }
+    keys = WrappedKeyStore(folder, disk, entropy, lambda kind, _: locks[kind], stretching=QUICK)
+    keys.start(kind)
+    return keys
+
+
+@pytest.fixture(
+    params=[
+        "files on the system",
+        "files in memory",
+        "memory",
+        "wrapped by a passphrase on the system",
+        "wrapped by a machine's key in memory",
+    ]
+)
 def keys(request, tmp_path):
     """Each key store in turn."""
     disk = SystemDisk() if "system" in request.param else MemoryDisk()
-    yield MemoryKeyStore() if request.param == "memory" else FileKeyStore(tmp_path / "keys", disk)
+    if "wrapped" in request.param:
+        yield wrapped(tmp_path / "keys", disk, "machine" if "machine" in request.param else "passphrase")
+    else:
+        yield MemoryKeyStore() if request.param == "memory" else FileKeyStore(tmp_path / "keys", disk)
     disk.close()
 
 
