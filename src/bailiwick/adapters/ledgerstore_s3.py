@@ -315,7 +315,12 @@ class S3LedgerStore:
         """Put an object that the bucket checks against its SHA-256, and give its tag."""
         checksum = b64encode(hashlib.sha256(data).digest()).decode()
         answer = self._connected().put_object(
-            Bucket=self._bucket.name, Key=key, Body=data, ChecksumSHA256=checksum, **more
+            Bucket=self._bucket.name,
+            Key=key,
+            Body=data,
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=checksum,
+            **more,
         )
         if answer.get("ChecksumSHA256", checksum) != checksum:
             raise poisoned(f"the bucket keeps other bytes as {key}", "its checksum differs")

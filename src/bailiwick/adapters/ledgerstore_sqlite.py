@@ -38,7 +38,8 @@ BUSY_SECONDS_MAX = 10.0
 
 _FILE = "ledger.db"
 _RETRY_SECONDS = 0.01
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+# A plain SQLITE_ERROR too: the queries are always the same, so a table or a format that they do not find is the file's.
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
 _TABLES = (
     """CREATE TABLE records (
         id INTEGER PRIMARY KEY CHECK (id >= 0),
