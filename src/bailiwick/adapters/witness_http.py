@@ -32,7 +32,7 @@ class HttpWitness:
             port = parts.port
         except ValueError as error:
             raise _not_a_url(url) from error
-        is_plain = url.isascii() and url.isprintable() and len(url) <= URL_CHARACTERS_MAX
+        is_plain = url.isascii() and url.isprintable() and " " not in url and len(url) <= URL_CHARACTERS_MAX
         if not is_plain or parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise _not_a_url(url)
         self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -52,7 +52,8 @@ class HttpWitness:
 
     def _ask(self, method: str, path: str, body: bytes) -> WitnessAnswer:
         connection = self._connect(self._host, self._port, timeout=self._timeout_s)
-        alarm = threading.Timer(self._timeout_s, _hang_up, [connection])
+        is_over = threading.Event()
+        alarm = threading.Timer(self._timeout_s, _hang_up, [connection, is_over])
         alarm.daemon = True
         try:
             alarm.start()
@@ -65,6 +66,8 @@ class HttpWitness:
         finally:
             alarm.cancel()
             connection.close()
+        if is_over.is_set() or (answer.length and len(data) <= ANSWER_BYTES_MAX):
+            raise self._unreachable(f"its answer breaks off, or takes more than {self._timeout_s} s")
         if len(data) > ANSWER_BYTES_MAX:
             raise self._unreachable(f"its answer has more than {ANSWER_BYTES_MAX} bytes")
         return WitnessAnswer(status=answer.status, body=data, media=media)
@@ -77,8 +80,9 @@ class HttpWitness:
         )
 
 
-def _hang_up(connection: HTTPConnection) -> None:
+def _hang_up(connection: HTTPConnection, is_over: threading.Event) -> None:
     """End a connection from another thread: whoever drips one byte a second does not hold us for longer."""
+    is_over.set()
     with suppress(OSError):
         if connection.sock is not None:
             connection.sock.shutdown(socket.SHUT_RDWR)

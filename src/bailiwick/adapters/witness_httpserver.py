@@ -78,6 +78,7 @@ class WitnessServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = CALLERS_MAX
     witness: Witness
     origins: dict[str, str]
 
