@@ -1,4 +1,4 @@
-"""Run every benchmark and keep the table: ``python -m benchmarks [--input FILE] [--write]``.
+"""Run every benchmark and keep the table: ``python -m benchmarks [--input FILE] [--write] [--full]``.
 
 With ``--write`` the table replaces the one between the markers in ``docs/performance.md``.
 """
@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from benchmarks import append, decide
+from benchmarks import append, decide, prove, verify
 from benchmarks.table import markdown
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+RECORDS, RECORDS_FULL = 1_000_000, 10_000_000
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -28,10 +29,15 @@ def main() -> None:
     given = os.environ.get("INPUT")
     parser.add_argument("--input", type=Path, default=Path(given) if given else sample)
     parser.add_argument("--write", action="store_true", help="replace the table in docs/performance.md")
+    parser.add_argument("--full", action="store_true", help=f"verify and prove in {RECORDS_FULL:,} records")
     options = parser.parse_args()
+    records = RECORDS_FULL if options.full else RECORDS
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
-        rows = [*decide.measure(options.input, Path(folder)), *append.measure(Path(folder) / "append")]
-    text = f"{_machine()}\n\n{markdown(rows)}"
+        place = Path(folder)
+        rows = [*decide.measure(options.input, place), *append.measure(place / "append")]
+        verify.build(place / "large", records)
+        rows += [*verify.measure(place / "large"), *prove.measure(place / "tree", place / "large", RECORDS_FULL)]
+    text = f"{_machine(options.full)}\n\n{markdown(rows)}"
     print(text)
     if options.write:
         page = PAGE.read_text()
@@ -39,11 +45,12 @@ def main() -> None:
         PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
-def _machine() -> str:
+def _machine(is_full: bool) -> str:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    how = "make bench FULL=1" if is_full else "make bench"
     return (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} at commit {commit.stdout.strip() or 'unknown'} with `make bench`:"
+        f"Measured {datetime.now(UTC):%Y-%m-%d} at commit {commit.stdout.strip() or 'unknown'} with `{how}`:"
         f" {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, load {load}."
     )
 

@@ -1,8 +1,8 @@
 """What does a durable append cost, against other ways to make the same bytes durable?
 
-The floor is the least that durability costs: one ``write`` and one ``fdatasync`` a group, on the same file system, in the
-same run, rounds taken in turn. The ledger adds the record's form, the chain, the tree, the lock, the checks at admission,
-and a checkpoint each second; SQLite and Postgres keep rows.
+The floor is the least that durability costs: one ``write`` and one ``fdatasync`` a group, on the same file system, in
+the same run, rounds taken in turn. The ledger adds the record's form, the chain, the tree, the lock, the checks at
+admission, and a checkpoint each second; SQLite and Postgres keep rows.
 """
 
 from __future__ import annotations

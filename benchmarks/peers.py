@@ -75,18 +75,17 @@ class Postgres:
         import psycopg
 
         self._connection: Any = psycopg.connect(url)
-        self._connection.execute("CREATE TEMPORARY TABLE warm (raw bytea)")
         self._connection.execute("CREATE TABLE IF NOT EXISTS bailiwick_bench (id bigserial PRIMARY KEY, raw bytea)")
         self._connection.execute("TRUNCATE bailiwick_bench")
         self._connection.commit()
 
     def append(self, records: Sequence[bytes]) -> None:
         """Copy in one transaction."""
-        with self._connection.cursor() as cursor:
-            with cursor.copy("COPY bailiwick_bench (raw) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types(["bytea"])
-                for raw in records:
-                    copy.write_row((raw,))
+        command = "COPY bailiwick_bench (raw) FROM STDIN (FORMAT BINARY)"
+        with self._connection.cursor() as cursor, cursor.copy(command) as copy:
+            copy.set_types(["bytea"])
+            for raw in records:
+                copy.write_row((raw,))
         self._connection.commit()
 
     def close(self) -> None:

@@ -16,8 +16,8 @@ from bailiwick.ports import LedgerStore
 
 PENDING_BYTES_MAX = 1 << 20
 """Hashes that wait in memory before they are written, in bytes a column."""
-GROUPS_KEPT = 1_024
-"""Groups of hashes whose inner nodes are remembered; each takes about 3 kB."""
+GROUPS_KEPT = 4_096
+"""Groups of hashes a column whose inner nodes are remembered; each takes about 3 kB. Ten million records have 2,441 at height 8."""
 GROUP_WIDTH = 1 << COLUMN_HEIGHT
 
 
@@ -29,7 +29,7 @@ class Columns:
 
     def __init__(self, store: LedgerStore) -> None:
         self._store = store
-        self._groups: OrderedDict[tuple[int, int, int], list[list[bytes]]] = OrderedDict()
+        self._groups: dict[int, OrderedDict[tuple[int, int], list[list[bytes]]]] = {}
         self._pending: dict[int, tuple[int, bytearray]] = {}
         self.failure: Unavailable | None = None
 
@@ -71,16 +71,18 @@ class Columns:
     def _rows(self, height: int, group: int, size: int) -> list[list[bytes]]:
         """Give a group of hashes of a column and the complete nodes above them, a row a level."""
         width = min((size >> height) - group * GROUP_WIDTH, GROUP_WIDTH)
-        key = (height, group, width)
-        rows = self._groups.get(key)
+        key = (group, width)
+        known = self._groups.setdefault(height, OrderedDict())
+        rows = known.get(key)
         if rows is not None:
-            self._groups.move_to_end(key)
+            known.move_to_end(key)
             return rows
         data = self._store.read_side(f"tree/{height}", group * GROUP_WIDTH * HASH_BYTES, width * HASH_BYTES)
         rows = [[data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]]
         while len(rows[-1]) > 1:
             rows.append(pair_up(rows[-1]))
-        self._groups[key] = rows
-        while len(self._groups) > GROUPS_KEPT:
-            self._groups.popitem(last=False)
+        known[key] = rows
+        # The two lowest columns are long, and proofs seldom meet in them: they keep little.
+        while len(known) > (GROUPS_KEPT if height > COLUMN_HEIGHT else GROUPS_KEPT // 8):
+            known.popitem(last=False)
         return rows

@@ -23,7 +23,7 @@ from bailiwick.ledger.audit import SPECIAL, Problem, RecordWalk, Report, report_
 from bailiwick.ledger.span import Part, PartWalk
 from bailiwick.ports import Segments
 
-PARALLEL_RECORDS_MIN = 1 << 18
+PARALLEL_RECORDS_MIN = 1 << 20
 """Records from which on several processes are used where nobody says how many: starting them takes half a second."""
 PART_RECORDS = 1 << 16
 """Records in a part; a power of two, so that each part is a subtree."""
