@@ -28,6 +28,7 @@ class _Slot(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     format: str
     note: str
     peaks: list[str]
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +36,14 @@ class Head:
     """What the two slots say.
 
     ``checkpoint`` is the newest that the ledger's key signed; ``frontier`` the tree at its size. Either is None where
-    no slot can be believed for it. ``verifier``: the key that signed it.
+    no slot can be believed for it. ``verifier``: the key that signed it. ``record_hash``: SHA-256 of the record that
+    holds it, which no checkpoint covers yet; empty in heads of earlier versions.
     """
 
     checkpoint: Checkpoint | None
     frontier: Frontier | None
     verifier: Verifier | None = None
+    record_hash: str = ""
 
     @property
     def count(self) -> int:
@@ -54,7 +57,9 @@ def read_head(store: LedgerStore, *verifiers: Verifier) -> Head:
     return max(slots, key=lambda slot: slot.count)
 
 
-def write_head(store: LedgerStore, frontier: Frontier, checkpoint: Checkpoint, *verifiers: Verifier) -> None:
+def write_head(
+    store: LedgerStore, frontier: Frontier, checkpoint: Checkpoint, *verifiers: Verifier, record_hash: str
+) -> None:
     """Write the slot that is not the newest. Only after the record that holds the checkpoint is durable.
 
     Raises:
@@ -62,7 +67,8 @@ def write_head(store: LedgerStore, frontier: Frontier, checkpoint: Checkpoint, *
     """
     assert frontier.size == checkpoint.size, (frontier.size, checkpoint.size)
     peaks: list[JsonValue] = [peak.hex() for peak in frontier.peaks()]
-    line = canonical_bytes({"format": FORMAT, "note": checkpoint.note.decode(), "peaks": peaks})
+    note = checkpoint.note.decode()
+    line = canonical_bytes({"format": FORMAT, "note": note, "peaks": peaks, "record": record_hash})
     data = hashlib.sha256(line).hexdigest().encode() + b"\n" + line + b"\n"
     assert len(data) <= SLOT_BYTES, len(data)
     counts = [_read_slot(store.read_side(HEAD_NAME, at, SLOT_BYTES), *verifiers).count for at in (0, SLOT_BYTES)]
@@ -85,6 +91,6 @@ def _read_slot(slot: bytes, *verifiers: Verifier) -> Head:
     try:
         frontier = Frontier(checkpoint.size, [bytes.fromhex(peak) for peak in fields.peaks])
     except ValueError:
-        return Head(checkpoint=checkpoint, frontier=None, verifier=verifier)
-    is_rooted = frontier.root() == checkpoint.root
-    return Head(checkpoint=checkpoint, frontier=frontier if is_rooted else None, verifier=verifier)
+        return Head(checkpoint=checkpoint, frontier=None, verifier=verifier, record_hash=fields.record)
+    sound = frontier if frontier.root() == checkpoint.root else None
+    return Head(checkpoint=checkpoint, frontier=sound, verifier=verifier, record_hash=fields.record)

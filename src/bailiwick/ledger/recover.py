@@ -21,7 +21,7 @@ from bailiwick.ledger.record import BROKEN_HINT, CHECKPOINT, decode
 from bailiwick.ledger.rotation import KEY_ROTATED
 from bailiwick.ledger.tip import Tip
 from bailiwick.ledger.tree import Frontier
-from bailiwick.model import Pruned, Quarantined
+from bailiwick.model import Checkpoint, Pruned, Quarantined
 from bailiwick.ports import LedgerStore, Prunable
 
 GROUP_BYTES_MAX = 4 << 20
@@ -74,7 +74,8 @@ def start_from(head: Head, store: LedgerStore, verifiers: Sequence[Verifier] = (
     """Give the end of the ledger as its head knows it, or the beginning where no head can be believed.
 
     Raises:
-        LedgerBroken: the record at the head cannot be read (verdict corrupt).
+        LedgerBroken: the record at the head cannot be read (verdict corrupt), or the head's checkpoint is not in the
+            records (verdict forked): the key signed for another history than this.
     """
     pruned = pruned_of(store)
     if head.checkpoint is None or head.frontier is None or head.frontier.size == 0:
@@ -82,6 +83,7 @@ def start_from(head: Head, store: LedgerStore, verifiers: Sequence[Verifier] = (
     last = head.frontier.size - 1
     if pruned is not None and last < pruned.minimum:
         return begin_at(pruned, store, verifiers)
+    _check_head(head, head.checkpoint, store)
     raw = store.read(last, last + 1)[0]
     try:
         timestamp = decode(raw).timestamp
@@ -95,6 +97,22 @@ def start_from(head: Head, store: LedgerStore, verifiers: Sequence[Verifier] = (
         checkpoint=head.checkpoint,
         verifier=head.verifier,
     )
+
+
+def _check_head(head: Head, checkpoint: Checkpoint, store: LedgerStore) -> None:
+    """Refuse a head whose checkpoint is not the record that it should be; ``catch_up`` sees one that cannot be read."""
+    index = checkpoint.size
+    raw = store.read(index, index + 1)[0]
+    try:
+        stored = decode(raw)
+    except ValueError:
+        return
+    if stored.detail.get("note") != checkpoint.note.decode():
+        message = f"the ledger's key signed a checkpoint of size {index} that is not record {index}"
+        raise LedgerBroken(Verdict.FORKED, message, hint=BROKEN_HINT, index=index)
+    if head.record_hash and hashlib.sha256(raw).hexdigest() != head.record_hash:
+        message = f"record {index} holds the newest checkpoint, and is not the record that was written with it"
+        raise LedgerBroken(Verdict.ALTERED, message, hint=BROKEN_HINT, index=index)
 
 
 def catch_up(
@@ -147,14 +165,14 @@ def find_sound(store: LedgerStore, verifiers: Sequence[Verifier]) -> Tip:
     try:
         count, pruned = store.count(), pruned_of(store)
         start = begin_at(pruned, store, verifiers) if pruned else Tip(frontier=Frontier())
-        return _follow(store, start, Columns(store), verifiers, count)[0]
+        return _follow(store, start, None, verifiers, count)[0]
     except LedgerBroken:
         # Not even the store's own framing holds; the verdict on that has been given, and nothing can be relied on.
         return Tip(frontier=Frontier())
 
 
 def _follow(
-    store: LedgerStore, tip: Tip, columns: Columns, verifiers: Sequence[Verifier], count: int
+    store: LedgerStore, tip: Tip, columns: Columns | None, verifiers: Sequence[Verifier], count: int
 ) -> tuple[Tip, Fault | None]:
     """Walk over stored records up to a count, and give the end and the fault that stopped the walk, or None."""
     tip = tip.copy()
@@ -164,7 +182,8 @@ def _follow(
     while tip.size < count:
         size = tip.size
         grown, fault = tip.follow(store.read(size, min(count, size + RECORDS_PER_READ)), verifiers[0])
-        columns.extend(size, grown)
+        if columns is not None:
+            columns.extend(size, grown)
         if fault is not None:
             return tip, fault
     return tip, None

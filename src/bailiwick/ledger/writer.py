@@ -381,6 +381,7 @@ class Writer:
 
     def _sign(self) -> Checkpoint:
         """Append a checkpoint of everything before it, alone in its group: it stands only for what is durable."""
+        self._say_unsaid(self._tip.checkpoint.size if self._tip.checkpoint else 0)
         timestamp = self._stamp()
         frontier = self._tip.frontier.copy()
         self._take_key()
@@ -392,7 +393,7 @@ class Writer:
         self._signed_at_ns = self._clock.now_ns()
         self._flush_columns()
         try:
-            write_head(self._store, frontier, checkpoint, *self._keys.verifiers)
+            write_head(self._store, frontier, checkpoint, *self._keys.verifiers, record_hash=self._tip.last_hash)
             self._head_failure = None
         except Unavailable as error:
             # The older head stands, and opening reads a little more; ``stats`` says so.
