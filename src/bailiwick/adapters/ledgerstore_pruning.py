@@ -104,9 +104,7 @@ class PrunedFiles:
             LedgerBroken: they are not whole (verdict truncated).
         """
         try:
-            data = self._disk.read(
-                self._path(minimum, "leaves"), start * _LEAF_BYTES, (stop - start) * _LEAF_BYTES
-            )
+            data = self._disk.read(self._path(minimum, "leaves"), start * _LEAF_BYTES, (stop - start) * _LEAF_BYTES)
         except FileNotFoundError:
             data = b""
         if len(data) != (stop - start) * _LEAF_BYTES:

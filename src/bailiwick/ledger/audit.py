@@ -47,7 +47,8 @@ class Report:
     ``root`` is in hexadecimal, of ``records`` records, and ``key`` the verifier key that the checkpoints were checked
     with, the newest where it was changed; all three are what was claimed where the verdict is not ok. ``anchor`` is
     ``given``, or ``bundle`` where the key came with what it verifies: then the verdict is about consistency only.
-    ``witnessed`` are the records that enough witnesses stand for, and None where no policy was asked.
+    ``witnessed`` are the records that enough witnesses stand for, and None where no policy was asked. Records below
+    ``minimum`` were pruned: of them only the hashes were checked, and the records that were carried on.
     """
 
     verdict: Verdict
@@ -57,6 +58,7 @@ class Report:
     anchor: str
     problems: tuple[Problem, ...] = ()
     witnessed: int | None = None
+    minimum: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -75,6 +77,7 @@ class Report:
             "record": min(indexes, default=None),
             "problems": [str(problem) for problem in self.problems],
             **({} if self.witnessed is None else {"witnessed": self.witnessed}),
+            **({"minimum": self.minimum} if self.minimum else {}),
         }
 
 
@@ -177,10 +180,6 @@ class RecordWalk:
         """Take leaves whose records cannot be read, so that the tree above them can still be checked."""
         self.fault = self.fault or fault
         return self.frontier.extend(leaves)
-
-    def begin(self, prev_hash: str) -> None:
-        """Go on after records that are not there, the last of them with this hash: for ``minimum``."""
-        self._prev_hash = prev_hash
 
     def check_apart(self, stored: StoredRecord, index: int) -> None:
         """Check a record that stands apart from the chain, where it says something about the ledger."""

@@ -16,6 +16,15 @@ from bailiwick.errors import NotFound, NotTrusted, Unavailable, UsageRefused, Ve
 from bailiwick.keys import VERIFIER_CHARACTERS_MAX, Verifier
 from bailiwick.ledger.audit import PROBLEMS_MAX, Problem, RecordWalk, Report, problem_of
 from bailiwick.ledger.chain import Fault
+from bailiwick.ledger.minimum import (
+    CARRIED_BYTES_MAX,
+    CARRIED_FILE,
+    MINIMUM_FILE,
+    RETENTION_FILE,
+    PrunedWalk,
+    read_minimum,
+    split_carried,
+)
 from bailiwick.ledger.note import (
     COSIGNED_BYTES_MAX,
     Cosignature,
@@ -35,6 +44,10 @@ CHECKPOINT_FILE = "checkpoint"
 COSIGNED_FILE = "cosigned"
 """The newest checkpoint that witnesses cosigned, where that is not the newest of all."""
 KEYS_FILE = "keys"
+MINIMUM_BYTES_MAX = 17
+"""Longest minimum index that is read, in bytes: sixteen digits and a newline."""
+RETENTION_BYTES_MAX = 65_536
+"""Longest statement of retention that is read, in bytes; a record is never longer."""
 FILES_MAX = 4_000_000
 """Files that a bundle may have; enough for 500 million records."""
 
@@ -86,6 +99,7 @@ def verify_bundle(
         audit.read_cosigned()
         if since is not None:
             audit.read_since(since)
+        audit.read_minimum()
         audit.check_files()
         audit.check_records(progress)
         audit.check_witnesses()
@@ -163,6 +177,8 @@ class _BundleAudit:
         self._cosigned: list[tuple[Checkpoint, Sequence[Cosignature], str]] = []
         self._witnessed: int | None = None
         self._problems: list[Problem] = []
+        self._minimum = 0
+        self._carried: dict[int, bytes] = {}
 
     def report(self) -> Report:
         """Give what was found."""
@@ -176,6 +192,7 @@ class _BundleAudit:
             anchor="bundle" if self._anchors is None else "given",
             problems=problems,
             witnessed=self._witnessed,
+            minimum=self._minimum,
         )
 
     def _found(self, verdict: Verdict, message: str, file: str | None = None, index: int | None = None) -> None:
@@ -281,6 +298,24 @@ class _BundleAudit:
             return None
         return self._folder.read(name, size_max)
 
+    def read_minimum(self) -> None:
+        """Read from which record on the ledger has its records, and which older ones were carried on."""
+        assert self._checkpoint is not None
+        if MINIMUM_FILE not in self._folder.files:
+            return
+        name = MINIMUM_FILE
+        try:
+            minimum = read_minimum(self._folder.read(name, MINIMUM_BYTES_MAX), self._checkpoint.size)
+            name = CARRIED_FILE
+            data = self._read_small(name, CARRIED_BYTES_MAX)
+            carried = split_carried(data or b"")
+            if max(carried, default=0) >= minimum or len(data or b"") > CARRIED_BYTES_MAX:
+                raise ValueError(f"records from {minimum} on stand there, or more than {CARRIED_BYTES_MAX} bytes")
+        except ValueError as error:
+            self._found(Verdict.CORRUPT, f"it cannot be read: {error}", name)
+            raise _Refused from error
+        self._minimum, self._carried = minimum, carried
+
     # --- files ------------------------------------------------------------------------------------------------------
 
     def check_files(self) -> None:
@@ -291,9 +326,10 @@ class _BundleAudit:
         if len(self._folder.files) > FILES_MAX:
             self._found(Verdict.ALTERED, f"{len(self._folder.files)} files; at most {FILES_MAX}")
             raise _Refused
-        extra = set(self._folder.files) - {CHECKPOINT_FILE, COSIGNED_FILE, KEYS_FILE}
+        extra = set(self._folder.files) - {CHECKPOINT_FILE, COSIGNED_FILE, KEYS_FILE, RETENTION_FILE}
+        extra -= {MINIMUM_FILE, CARRIED_FILE} if self._minimum else set()
         missing = False
-        for name in _expected(self._checkpoint.size):
+        for name in _expected(self._checkpoint.size, self._minimum):
             if name in extra:
                 extra.discard(name)
             else:
@@ -310,12 +346,16 @@ class _BundleAudit:
         """Check every record, every tile, and that all of it leads to the checkpoint's root."""
         assert self._checkpoint is not None
         walk = RecordWalk(self._keys[0])
+        whole = PrunedWalk(walk=walk, minimum=self._minimum, carried=self._carried)
         upper: dict[int, list[bytes]] = {}
         mismatches: list[_Mismatch] = []
         for number, width in widths(self._checkpoint.size, 0):
             due = [each for each in self._older if _holds(number, width, each.checkpoint.size)]
             before = walk.frontier.copy() if due else None
-            grown = tile_rows(self._check_tile(walk, number, width, mismatches))
+            if number * TILE_WIDTH < self._minimum:
+                grown = tile_rows(self._check_hashes(whole, number))
+            else:
+                grown = tile_rows(self._check_tile(whole, number, width, mismatches))
             for older in due:
                 assert before is not None
                 self._check_older(before.copy(), grown[0], older)
@@ -327,6 +367,28 @@ class _BundleAudit:
         self._check_upper(upper)
         self._check_root(walk, mismatches)
         self._check_keys(walk)
+        self._check_kept(whole)
+
+    def _check_hashes(self, whole: PrunedWalk, number: int) -> dict[int, list[bytes]]:
+        """Check one tile of level 0 whose records were pruned, but for those that were carried on."""
+        was_sound = whole.walk.fault is None
+        grown = whole.pass_over(self._read_tile(tile_path(0, number), TILE_WIDTH))
+        if was_sound and (fault := whole.walk.fault) is not None:
+            self._found(fault.verdict, fault.message, CARRIED_FILE, fault.index)
+        return grown
+
+    def _check_kept(self, whole: PrunedWalk) -> None:
+        """Check that a record says that records were pruned, and that the statement of retention is the ledger's."""
+        if self._problems:
+            return
+        if (fault := whole.finish()) is not None:
+            self._found(fault.verdict, fault.message, MINIMUM_FILE, fault.index)
+        stated = None
+        if RETENTION_FILE in self._folder.files:
+            stated = self._folder.read(RETENTION_FILE, RETENTION_BYTES_MAX)
+        if stated != (None if whole.retention is None else whole.retention + b"\n"):
+            verdict = Verdict.TRUNCATED if stated is None else Verdict.ALTERED
+            self._found(verdict, "it is not the newest policy that the ledger's records hold", RETENTION_FILE)
 
     def _check_keys(self, walk: RecordWalk) -> None:
         """Compare the keys that the records hand the ledger to with those that were believed until here."""
@@ -367,9 +429,10 @@ class _BundleAudit:
             self._found(Verdict.STALE_WITNESS, message, CHECKPOINT_FILE)
 
     def _check_tile(
-        self, walk: RecordWalk, number: int, width: int, mismatches: list[_Mismatch]
+        self, whole: PrunedWalk, number: int, width: int, mismatches: list[_Mismatch]
     ) -> dict[int, list[bytes]]:
         """Check one tile of level 0 against its entry bundle, and walk over the records."""
+        walk = whole.walk
         start = number * TILE_WIDTH
         tile_file, entries_file = tile_path(0, number, width), tile_path(None, number, width)
         hashes = self._read_tile(tile_file, width)
@@ -387,7 +450,7 @@ class _BundleAudit:
             fault = Fault(index=start, verdict=Verdict.CORRUPT, message=f"records from {start} on are missing")
             return {0: hashes, **walk.skip(hashes, fault)}
         was_sound = walk.fault is None
-        grown = walk.feed(records)
+        grown = whole.feed(records)
         if grown[0] != hashes:
             pairs = zip(grown[0], hashes, strict=True) if len(hashes) == width else ()
             index = next((start + at for at, (leaf, seen) in enumerate(pairs) if leaf != seen), start)
@@ -453,9 +516,10 @@ def _holds(number: int, width: int, size: int) -> bool:
     return number * TILE_WIDTH < max(size, 1) <= number * TILE_WIDTH + width
 
 
-def _expected(size: int) -> Iterator[str]:
+def _expected(size: int, minimum: int) -> Iterator[str]:
     for number, width in widths(size, 0):
-        yield tile_path(None, number, width)
+        if number * TILE_WIDTH >= minimum:
+            yield tile_path(None, number, width)
     for level in range(levels(size)):
         for number, width in widths(size, level):
             yield tile_path(level, number, width)

@@ -16,12 +16,15 @@ from typing import Any
 from bailiwick.errors import LedgerBroken, Unavailable, UsageRefused, Verdict
 from bailiwick.keys import Verifier
 from bailiwick.ledger.bundle import CHECKPOINT_FILE, COSIGNED_FILE, KEYS_FILE
+from bailiwick.ledger.minimum import CARRIED_FILE, MINIMUM_FILE, RETENTION_FILE, retention_in
 from bailiwick.ledger.proof import leaf_digest
 from bailiwick.ledger.record import BROKEN_HINT, decode
+from bailiwick.ledger.recover import leaves_of, pruned_of
 from bailiwick.ledger.rotation import KEY_ROTATED
 from bailiwick.ledger.tiles import frame_entries, tile_path
 from bailiwick.ledger.tree import TILE_WIDTH, Frontier, tile_rows
 from bailiwick.model import Checkpoint
+from bailiwick.ports import LedgerStore, Prunable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,24 @@ class Bundle:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What there is of the records below ``minimum``: the leaf digests of all, and those that were carried on."""
+
+    minimum: int
+    leaves: Iterable[list[bytes]]
+    carried: Sequence[bytes]
+
+
+def beginning_of(store: LedgerStore) -> Beginning | None:
+    """Give what there is of pruned records of a store; None where none was pruned."""
+    pruned = pruned_of(store)
+    if pruned is None or not isinstance(store, Prunable):
+        return None
+    carried = [raw for _, raw in store.carried(0, pruned.minimum)]
+    return Beginning(minimum=pruned.minimum, leaves=leaves_of(store, pruned.minimum), carried=carried)
+
+
 def write_bundle(
     out: Path,
     batches: Iterable[Sequence[bytes]],
@@ -53,6 +74,7 @@ def write_bundle(
     progress: Callable[[int], None] | None = None,
     *,
     cosigned: bytes | None = None,
+    beginning: Beginning | None = None,
 ) -> Bundle:
     """Write the first ``checkpoint.size`` records, given in order, as a bundle.
 
@@ -63,6 +85,7 @@ def write_bundle(
         verifier: The ledger's first key; the records say which came after it.
         progress: Told how many records were done since it was last told.
         cosigned: The newest checkpoint with lines of witnesses, where that is an older one.
+        beginning: What there is below the minimum index, where records were pruned; ``batches`` then begin there.
 
     Raises:
         UsageRefused: there is something at ``out`` that is not an empty folder (code ``export-exists``).
@@ -78,6 +101,8 @@ def write_bundle(
         out.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         writing = _Writing(beside, verifier)
+        if beginning is not None:
+            writing.begin(beginning)
         for records in batches:
             writing.feed(records)
             if progress is not None:
@@ -87,6 +112,8 @@ def write_bundle(
             message = f"the records do not lead to the root that was signed at size {checkpoint.size}"
             raise LedgerBroken(Verdict.ALTERED, message, hint=BROKEN_HINT)
         writing.write(KEYS_FILE, "".join(f"{key}\n" for key in writing.keys).encode())
+        if writing.retention is not None:
+            writing.write(RETENTION_FILE, writing.retention + b"\n")
         if cosigned is not None:
             writing.write(COSIGNED_FILE, cosigned)
         writing.write(CHECKPOINT_FILE, checkpoint.note)
@@ -125,13 +152,32 @@ class _Writing:
         self.files = 0
         self.keys = [verifier.text()]
         """Every key that the ledger had, oldest first."""
+        self.retention: bytes | None = None
+        """The newest written policy of retention, as it stands in its record."""
+
+    def begin(self, beginning: Beginning) -> None:
+        """Write what there is of pruned records: their hashes, and those that were carried on."""
+        self._written[None] = beginning.minimum // TILE_WIDTH
+        for leaves in beginning.leaves:
+            self._grow(leaves)
+        assert self.frontier.size == beginning.minimum, (self.frontier.size, beginning.minimum)
+        self._notice(beginning.carried)
+        self.write(MINIMUM_FILE, b"%d\n" % beginning.minimum)
+        self.write(CARRIED_FILE, b"".join(raw + b"\n" for raw in beginning.carried))
 
     def feed(self, records: Sequence[bytes]) -> None:
+        self._notice(records)
+        self._records.extend(records)
+        self._grow([leaf_digest(raw) for raw in records])
+
+    def _notice(self, records: Sequence[bytes]) -> None:
         for raw in records:
             if _ROTATED in raw and (stored := decode(raw)).event_type == KEY_ROTATED:
                 self.keys.append(str(stored.detail.get("new_verifier")))
-        self._records.extend(records)
-        for level, hashes in tile_rows(self.frontier.extend([leaf_digest(raw) for raw in records])).items():
+            self.retention = retention_in(raw) or self.retention
+
+    def _grow(self, leaves: list[bytes]) -> None:
+        for level, hashes in tile_rows(self.frontier.extend(leaves)).items():
             self._rows.setdefault(level, []).extend(hashes)
         self._write_tiles(width_min=TILE_WIDTH)
 

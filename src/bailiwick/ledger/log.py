@@ -28,11 +28,12 @@ from bailiwick.keys import Signer
 from bailiwick.ledger.admission import Admission, Guard, check_no_secret
 from bailiwick.ledger.audit import Problem, Report
 from bailiwick.ledger.commit import Committer
-from bailiwick.ledger.export import Bundle, write_bundle
+from bailiwick.ledger.export import Bundle, beginning_of, write_bundle
 from bailiwick.ledger.head import Head, read_head
 from bailiwick.ledger.heads import Heads
 from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.proof import leaf_digest
+from bailiwick.ledger.prune import Keeping
 from bailiwick.ledger.receipt import receipt_text
 from bailiwick.ledger.record import (
     BROKEN_HINT,
@@ -45,13 +46,13 @@ from bailiwick.ledger.record import (
     check_node_id,
     read_record,
 )
-from bailiwick.ledger.recover import GROUP_BYTES_MAX, check_count, start_from
+from bailiwick.ledger.recover import GROUP_BYTES_MAX, check_count, pruned_of, start_from
 from bailiwick.ledger.seal import Check, verify_store
 from bailiwick.ledger.tip import Tip
 from bailiwick.ledger.tree import Frontier
 from bailiwick.ledger.writer import Writer
 from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Receipt, Record, check_tenant
-from bailiwick.ports import Clock, LedgerStore
+from bailiwick.ports import Clock, LedgerStore, Prunable
 
 FORMAT = "bailiwick-ledger/1"
 HASH = "sha-256"
@@ -88,6 +89,7 @@ class Ledger:
         self._writer = writer
         self._committer = Committer(writer, idle_ms=checkpoint_ms)
         self.heads = Heads(store, writer, self._keys, self.records)
+        self.keeping = Keeping(store, writer, self._keys, node_id)
         self._is_open = True
 
     @classmethod
@@ -198,7 +200,9 @@ class Ledger:
                 if store.count() == 0:
                     raise _missing(tenant)
                 _check_genesis(store.read(0, 1)[0], keys, head)
-                tip = start_from(head, store)
+                tip = start_from(head, store, keys.verifiers)
+                if isinstance(store, Prunable) and store.pruned() is not None:
+                    store.tidy()
         except LedgerBroken as error:
             tip, failure = Tip(frontier=Frontier()), error
         writer = Writer(
@@ -312,7 +316,7 @@ class Ledger:
         """Give one record.
 
         Raises:
-            NotFound: there is none of that index (code ``record-missing``).
+            NotFound: there is none of that index (code ``record-missing``), or it was pruned (``record-pruned``).
             LedgerBroken: its bytes are not a record.
         """
         return read_record(self._raw(index), index)
@@ -320,21 +324,30 @@ class Ledger:
     def leaf(self, index: int) -> str:
         """Give the RFC 6962 leaf digest of one record, 64 hexadecimal digits; from its stored bytes.
 
+        Of a pruned record too: its digest is what stays of it.
+
         Raises:
             NotFound: there is none of that index.
         """
-        return leaf_digest(self._raw(index)).hex()
+        return self._leaf(index).hex()
 
     def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
         """Give records in order, up to ``stop`` (not included), or to the end as it is at the call.
 
+        Of pruned records, those that were carried on are given, and the others left out.
+
         Raises:
             LedgerBroken: bytes that are not a record.
         """
-        end = self._end(stop)
-        for first in range(max(start, 0), end, RECORDS_PER_READ):
-            raws = self._store.read(first, min(end, first + RECORDS_PER_READ))
-            for index, raw in enumerate(raws, first):
+        end, first = self._end(stop), max(start, 0)
+        pruned = pruned_of(self._store)
+        if pruned is not None and isinstance(self._store, Prunable) and first < pruned.minimum:
+            for index, raw in self._store.carried(first, min(end, pruned.minimum)):
+                yield read_record(raw, index)
+            first = pruned.minimum
+        for at in range(first, end, RECORDS_PER_READ):
+            raws = self._store.read(at, min(end, at + RECORDS_PER_READ))
+            for index, raw in enumerate(raws, at):
                 yield read_record(raw, index)
 
     def checkpoint(self) -> Checkpoint:
@@ -352,7 +365,7 @@ class Ledger:
             NotFound: there is none of that index.
             LedgerBroken: the record is not the one that the checkpoint stands for (verdict altered).
         """
-        leaf = leaf_digest(self._raw(index))
+        leaf = self._leaf(index)
         checkpoint = self.heads.newest(above=index) or self._writer.tip.checkpoint
         if checkpoint is None or index >= checkpoint.size:
             checkpoint = self._writer.checkpoint(is_forced=True)
@@ -403,13 +416,15 @@ class Ledger:
                 hint="see why the ledger stopped, and open it again",
                 code="checkpoint-missing",
             )
-        size = checkpoint.size
+        size, beginning = checkpoint.size, beginning_of(self._store)
+        start = beginning.minimum if beginning else 0
         batches = (
-            self._store.read(first, min(size, first + RECORDS_PER_READ)) for first in range(0, size, RECORDS_PER_READ)
+            self._store.read(at, min(size, at + RECORDS_PER_READ)) for at in range(start, size, RECORDS_PER_READ)
         )
         older, cosigned = self.heads.newest(below=size), self.heads.cosigned(checkpoint)
         first = self._keys.first.verifier
-        return write_bundle(out, batches, cosigned, first, progress, cosigned=older.note if older else None)
+        note = older.note if older else None
+        return write_bundle(out, batches, cosigned, first, progress, cosigned=note, beginning=beginning)
 
     def stats(self) -> dict[str, Any]:
         """Count what there is: records, bytes, checkpoint, and what this process did."""
@@ -454,6 +469,14 @@ class Ledger:
             return stop
         size = self.size()
         return size if stop is None else min(size, stop)
+
+    def _leaf(self, index: int) -> bytes:
+        try:
+            return leaf_digest(self._raw(index))
+        except NotFound as error:
+            if error.code != "record-pruned" or not isinstance(self._store, Prunable):
+                raise
+            return self._store.leaves(index, index + 1)[0]
 
     def _raw(self, index: int) -> bytes:
         if not 0 <= index < self._end(index + 1):

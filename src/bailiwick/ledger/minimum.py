@@ -6,14 +6,21 @@ that, and since when: where there is none that says just that, records are missi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from bailiwick.errors import Verdict
-from bailiwick.ledger.audit import RecordWalk
+from bailiwick.canonical import canonical_bytes
+from bailiwick.errors import LedgerBroken, Verdict
+from bailiwick.keys import Verifier
+from bailiwick.ledger.audit import Problem, RecordWalk, Report, report_of
 from bailiwick.ledger.chain import Fault
 from bailiwick.ledger.proof import leaf_digest
-from bailiwick.ledger.record import StoredRecord, decode
+from bailiwick.ledger.record import FIRST_TIMESTAMP, StoredRecord, decode
+from bailiwick.ledger.tree import TILE_WIDTH
+from bailiwick.ports import Prunable
+
+ReadRecords = Callable[[int, int], Sequence[bytes]]
 
 PRUNED = "ledger.pruned"
 MINIMUM_FILE = "minimum"
@@ -23,13 +30,18 @@ CARRIED_FILE = "carried"
 RETENTION_FILE = "retention.json"
 """In a bundle of a ledger that has a written policy of retention: the newest, as canonical JSON, and a newline."""
 
+CARRIED_BYTES_MAX = 256 << 20
+"""Most bytes of records that were carried on, newlines included."""
+RECORDS_PER_READ = 1_024
+
+_MINIMUM = re.compile(r"[1-9][0-9]{0,15}\n\Z").match
 _MARK = f'"event_type":"{PRUNED}"'.encode()
 _RETENTION_MARK = b'"event_type":"retention.set"'
 
 
 @dataclass(slots=True)
 class PrunedWalk:
-    """A walk over a pruned ledger: leaf digests up to ``minimum``, and records from there on, into one ``RecordWalk``."""
+    """A walk over a pruned ledger: leaf digests up to ``minimum``, records from there on, into one ``RecordWalk``."""
 
     walk: RecordWalk
     minimum: int
@@ -38,7 +50,6 @@ class PrunedWalk:
     """What the newest record of a policy says, as it stands in that record; None where there is none."""
     _root: str = ""
     _chained_to: str = ""
-    _timestamp: str = ""
     _named: list[StoredRecord] = field(default_factory=list)
 
     def pass_over(self, leaves: list[bytes]) -> dict[int, list[bytes]]:
@@ -75,6 +86,9 @@ class PrunedWalk:
         """Say what is wrong once all records were fed, where nothing else was."""
         if self.walk.fault is not None or self.minimum == 0:
             return self.walk.fault
+        if 0 not in self.carried:
+            message = "the ledger's first record is not among those that were carried on"
+            return Fault(index=0, verdict=Verdict.TRUNCATED, message=message)
         for stored in self._named:
             detail = stored.detail
             if stored.entry_id >= self.minimum and (detail.get("minimum"), detail.get("root"), detail.get("chain")) == (
@@ -110,7 +124,7 @@ class PrunedWalk:
         except ValueError:
             return  # the walk says so
         self._chained_to = stored.prev_hash
-        self.walk.begin(stored.prev_hash)
+        self.walk.go_on_from(stored.prev_hash, FIRST_TIMESTAMP)
 
     def _take_note(self, raw: bytes) -> None:
         try:
@@ -119,6 +133,85 @@ class PrunedWalk:
             return  # the walk says so, or it is within somebody's detail
         if stored.event_type == PRUNED:
             self._named.append(stored)
-        elif stored.event_type == "retention.set":
-            detail_start = raw.index(b'"detail":') + len(b'"detail":')
-            self.retention = raw[detail_start : raw.index(b',"entry_id":', detail_start)]
+        self.retention = retention_in(raw) or self.retention
+
+
+def retention_in(raw: bytes) -> bytes | None:
+    """Give the written policy of retention that a record holds, as it stands there; None where it holds none."""
+    if _RETENTION_MARK not in raw:
+        return None
+    try:
+        stored = decode(raw)
+    except ValueError:
+        return None  # whoever walks over it says so
+    return canonical_bytes(stored.detail) if stored.event_type == "retention.set" else None
+
+
+def verify_pruned(
+    store: Prunable, read: ReadRecords, size: int, verifier: Verifier, progress: Callable[[int], None] | None = None
+) -> Report:
+    """Check the first ``size`` records of a pruned store: all leaf digests, and every record that is there.
+
+    Args:
+        store: What was pruned.
+        read: Gives records from one index to another.
+        size: How many records there are, pruned ones counted.
+        verifier: The ledger's first key.
+        progress: Told how many records were done since it was last told.
+
+    Never raises for what it reads: every fault is in the report.
+    """
+    walk = RecordWalk(verifier)
+    problems: list[Problem] = []
+    minimum = 0
+    told = progress or (lambda _: None)
+    try:
+        pruned = store.pruned()
+        minimum = pruned.minimum if pruned else 0
+        whole = PrunedWalk(walk=walk, minimum=minimum, carried=dict(store.carried(0, minimum)))
+        for start in range(0, minimum, RECORDS_PER_READ):
+            stop = min(minimum, start + RECORDS_PER_READ)
+            whole.pass_over(store.leaves(start, stop))
+            told(stop - start)
+        for start in range(minimum, size, RECORDS_PER_READ):
+            stop = min(size, start + RECORDS_PER_READ)
+            whole.feed(read(start, stop))
+            told(stop - start)
+        walk.fault = whole.finish()
+    except LedgerBroken as error:
+        problems.append(Problem(verdict=error.verdict, message=error.message, index=error.index))
+    return replace(report_of(walk, problems), minimum=minimum)
+
+
+def split_carried(data: bytes) -> dict[int, bytes]:
+    """Read the records that were carried on, as they stand in a bundle, by their index.
+
+    Raises:
+        ValueError: one cannot be read, or they are not in order.
+    """
+    found: dict[int, bytes] = {}
+    last = -1
+    if data and not data.endswith(b"\n"):
+        raise ValueError("its last line does not end")
+    for raw in data.split(b"\n")[:-1]:
+        index = decode(raw).entry_id
+        if index <= last:
+            raise ValueError(f"record {index} stands after record {last}")
+        found[index] = raw
+        last = index
+    return found
+
+
+def read_minimum(data: bytes, size: int) -> int:
+    """Read the minimum index of a bundle of ``size`` records.
+
+    Raises:
+        ValueError: it is none: not a decimal number and a newline, not of whole entry bundles, or above the size.
+    """
+    text = data.decode("ascii")
+    if not _MINIMUM(text):
+        raise ValueError(f"{text[:20]!r} is not a number and a newline")
+    minimum = int(text)
+    if minimum % TILE_WIDTH or minimum >= size:
+        raise ValueError(f"a minimum of {minimum} does not fit a ledger of {size} records")
+    return minimum

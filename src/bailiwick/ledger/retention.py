@@ -1,4 +1,4 @@
-"""How long records are kept, and what a legal hold keeps longer. Pure: it reads records and decides, and deletes nothing.
+"""How long records are kept, and what a legal hold keeps longer. Pure: it reads records, and deletes nothing.
 
 A ledger without a written policy is never pruned (C2SP tlog-tiles, Retention Policies). The policy is a record,
 ``retention.set``; the first one speaks for every record before it too. A record is kept for the longest time that any
@@ -85,8 +85,8 @@ def kept_until(timestamp: str, months: int) -> str:
 class Retention:
     """A written policy: how long each class is kept, and the class of types by first word or whole name."""
 
-    classes: Mapping[str, str] = CLASSES
-    types: Mapping[str, str] = TYPES
+    classes: Mapping[str, str] = field(default_factory=lambda: CLASSES)
+    types: Mapping[str, str] = field(default_factory=lambda: TYPES)
 
     def __post_init__(self) -> None:
         if set(self.classes) != set(CLASSES) or self.classes["ledger"] != PERMANENT:
@@ -140,8 +140,8 @@ class Retention:
 class LegalHold:
     """What must not be deleted, whatever its age: everything that all of the given conditions cover.
 
-    ``resource`` covers itself and what is below it (``pack/x`` covers ``pack/x/y``); ``since`` and ``until`` are times of
-    records, both included. ``reason`` is an opaque id, such as that of a case file kept elsewhere.
+    ``resource`` covers itself and what is below it (``pack/x`` covers ``pack/x/y``); ``since`` and ``until`` are times
+    of records, both included. ``reason`` is an opaque id, such as that of a case file kept elsewhere.
     """
 
     id: str
@@ -173,8 +173,8 @@ class LegalHold:
 class Rules:
     """What the records of a ledger say about keeping them, folded in order.
 
-    ``policies`` have the index of their record; ``holds`` are those that stand, by id; ``leaps`` the records before which
-    the time moved on by more than ``LEAP_DAYS_MAX``; ``size`` the records that were folded.
+    ``policies`` have the index of their record; ``holds`` are those that stand, by id; ``leaps`` the records before
+    which the time moved on by more than ``LEAP_DAYS_MAX``; ``size`` the records that were folded.
     """
 
     policies: list[tuple[int, Retention]] = field(default_factory=list)

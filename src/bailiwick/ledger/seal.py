@@ -20,10 +20,11 @@ from bailiwick.errors import LedgerBroken, NotFound, UsageRefused, Verdict
 from bailiwick.keys import Signer, Verifier, decode_base64
 from bailiwick.ledger.audit import Problem, RecordWalk, Report, report_of, verify_records
 from bailiwick.ledger.keyring import Keyring
+from bailiwick.ledger.minimum import verify_pruned
 from bailiwick.ledger.parallel import jobs_for, verify_segments, walk_segments
 from bailiwick.ledger.rotation import KEYS_MAX
 from bailiwick.ledger.tree import Frontier
-from bailiwick.ports import LedgerStore, Segmented, Segments
+from bailiwick.ports import LedgerStore, Prunable, Segmented, Segments
 
 SEALS_NAME = "seals"
 SEALS_BYTES_MAX = 16 << 20
@@ -88,7 +89,12 @@ def verify_store(
         NotFound: nothing was sealed yet (code ``seals-missing``).
     """
     verifier, count = keys.first.verifier, jobs_for(size, jobs)
-    if isinstance(store, Segmented) and store.pruned() is None:
+    is_pruned = False
+    if isinstance(store, Prunable) and store.pruned() is not None:
+        is_pruned = True
+        if check == "full":
+            return verify_pruned(store, store.read, size, verifier, progress)
+    if isinstance(store, Segmented) and not is_pruned:
         segments = store.segments()
         if check == "fast":
             return check_seals(segments, size, read_seals(store, keys.verifiers), jobs=count, progress=progress)
