@@ -26,11 +26,11 @@ from bailiwick.ledger.record import read_record
 from bailiwick.ledger.snapshot import SNAPSHOT, SNAPSHOT_RECORDS, Snapshots, Written, records_apart
 from bailiwick.model import JsonValue
 
-WAYPOINT_RECORDS = 2_048
+WAYPOINT_RECORDS = 512
 """Records between states that are remembered in memory while a past is walked, in number."""
-WAYPOINT_BYTES_MAX = 65_536
+WAYPOINT_BYTES_MAX = 32_768
 """Largest state that is remembered in memory, in bytes."""
-WAYPOINTS_MAX = 512
+WAYPOINTS_MAX = 1_024
 """States that are remembered in memory, in number: at most 32 MiB."""
 
 
