@@ -225,6 +225,7 @@ class Node:
 
     def _open_ledger(self, tenant: str) -> Ledger:
         store = self.places.open(tenant)
+        self._closing.callback(store.close)
         keys = Keyring.load(self._keys, tenant, origin_name=ORIGIN_NAME, key_name=SIGNING_NAME)
         return Ledger.open(tenant, store, keys, clock=self._clock, node_id=self.node_id)
 
@@ -501,6 +502,7 @@ def _make_tenant(home: Path, tenant: str, node_id: str, disk: Disk, ledger: Ledg
         Ledger.create(
             tenant, store, signer, clock=SystemClock(), origin=signer.verifier.name, node_id=node_id, actor=actor
         ).close()
+    store.close()
     return signer.verifier.text()
 
 
