@@ -11,6 +11,7 @@ from bailiwick.errors import Unavailable
 from bailiwick.ledger import Projection, Timeline, snapshot, timeline
 from bailiwick.ledger.proven import ProvenReader
 from bailiwick.ledger.snapshot import SNAPSHOT, Snapshots
+from bailiwick.schema import Schemas
 
 FAR_NS = time_ns("9999-01-01T00:00:00.000000000Z")
 COUNT = 40
@@ -109,6 +110,7 @@ def test_a_snapshot_record_says_what_its_file_holds(filled, place):
         "version": 1,
     }
     assert record.resource == "projection/numbers"
+    Schemas().check("snapshot", record.detail)
     assert place.bytes_of(side(place, 7)) == data
 
 
