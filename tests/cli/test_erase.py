@@ -55,6 +55,7 @@ def test_erasing_says_what_it_destroyed_and_explain_says_erased(decided):
 def test_nothing_and_nobody_are_refused(decided):
     """Wrong if a command without a subject erased something, or a name could be typed as one."""
     assert decided("ledger", "erase", "--yes").code == 2
+    assert decided("ledger", "erase", "--record", "3", "--yes", "--dry-run").code == 2
     ran = decided("ledger", "erase", "jane@example.org", "--yes")
     assert (ran.code, "jane" in ran.err) == (2, False)
     assert decided("ledger", "erase", "--record", "0", "--yes").code == 4

@@ -28,6 +28,8 @@ def erase(
         dry_run: Say what would be destroyed, and touch nothing.
         yes: Do it without being asked.
     """
+    if dry_run and yes:
+        raise UsageRefused("--dry-run touches nothing, and --yes does it", hint="say one of them")
     if not dry_run and not yes and not screen.can_ask():
         raise UsageRefused(
             "erasing cannot be taken back, and nobody is there to be asked",
@@ -43,14 +45,16 @@ def erase(
             raise UsageRefused(
                 f"{len(wanted)} subjects", hint=f"name 1 to {SUBJECTS_MAX}, or records with --record N", code="subjects"
             )
-        with screen.progress("reading the ledger", ledger.size()) as advance:
-            found = [each.to_json() for each in eraser.find(wanted, advance)]
-        if dry_run:
-            return _give(found, is_done=False, as_json=options.json)
-        if not yes and not screen.ask(f"{_text(found, is_done=False)}\nDestroy this for ever?"):
-            screen.say("nothing was destroyed")
-            return 1
-        done = [each.to_json() for each in eraser.erase(wanted)]
+        if not yes:
+            with screen.progress("reading the ledger", ledger.size()) as advance:
+                found = [each.to_json() for each in eraser.find(wanted, advance)]
+            if dry_run:
+                return _give(found, is_done=False, as_json=options.json)
+            if not screen.ask(f"{_text(found, is_done=False)}\nDestroy this for ever?"):
+                screen.say("nothing was destroyed")
+                return 1
+        with screen.progress("erasing", ledger.size()) as advance:
+            done = [each.to_json() for each in eraser.erase(wanted, advance)]
     return _give(done, is_done=True, as_json=options.json)
 
 
