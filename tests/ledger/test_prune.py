@@ -2,8 +2,6 @@
 
 import errno
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -61,6 +59,7 @@ class Kept:
         """Let days go by, with a record at the end."""
         self.place.clock.set(self.place.clock.now_ns() + days * DAY_NS)
         self.ledger.record(self.place.tenant, draft(0))
+        self.ledger.checkpoint()
 
     def prune(self, folder, *, held=True, ledger=None, **how):
         """Plan, archive and prune; give the plan."""
@@ -103,7 +102,7 @@ def test_what_is_old_goes_and_everything_else_stays_proven(kept, tmp_path):
         assert verify_receipt(text, kept.raws[index], key=key)[0] == index
         assert ledger.leaf(index) == kept.leaves[index]
         assert verify_receipt(ledger.prove(index), kept.raws[index], key=key)[0] == index
-    assert "c2sp" in ledger.prove(600) and ledger.heads.prove_growth(kept.early.size)
+    assert ledger.heads.prove_growth(kept.early.size)
     assert ledger.heads.prove_growth(100)
     with pytest.raises(NotFound) as gone:
         ledger.read(300)
@@ -244,7 +243,9 @@ def test_a_hold_between_plan_and_pruning_stops_it(kept, tmp_path):
     plan = keeping.plan()
     archive = keeping.archive(plan, tmp_path)
     other = kept.place.open(kept.store)
-    other.keeping.add_hold(LegalHold(id="h2", reason="case-8", since=START, until="2026-01-11T00:00:00.000000000Z"), ACTOR)
+    other.keeping.add_hold(
+        LegalHold(id="h2", reason="case-8", since=START, until="2026-01-11T00:00:00.000000000Z"), ACTOR
+    )
     with pytest.raises(HoldStands, match="hold h2"):
         keeping.prune(plan, archive, ACTOR, held=kept.ledger.checkpoint().note)
     assert kept.ledger.read(300).index == 300
@@ -275,8 +276,8 @@ def test_somebody_else_must_hold_a_fresh_checkpoint(kept, tmp_path):
             keeping.prune(plan, archive, ACTOR, held=held)
         assert refused.value.code == "prune-unheld"
     newest = kept.ledger.checkpoint()
+    forged = sign_checkpoint(newest.size, newest.root, kept.place.other_signer)
     with pytest.raises(NotTrusted):
-        forged = sign_checkpoint(newest.size, newest.root, kept.place.other_signer)
         keeping.prune(plan, archive, ACTOR, held=forged.note)
     for size, verdict in ((newest.size, Verdict.FORKED), (newest.size + 9, Verdict.TRUNCATED)):
         with pytest.raises(LedgerBroken) as broken:
@@ -350,7 +351,7 @@ def bundle(kept, tmp_path):
 @pytest.mark.parametrize(
     ("name", "change", "verdict"),
     [
-        ("minimum", lambda data: b"256\n", Verdict.TRUNCATED),
+        ("minimum", lambda data: b"256\n", Verdict.CORRUPT),
         ("minimum", lambda data: b"0512\n", Verdict.CORRUPT),
         ("minimum", lambda data: b"512", Verdict.CORRUPT),
         ("minimum", lambda data: b"513\n", Verdict.CORRUPT),
@@ -488,11 +489,8 @@ def test_a_failure_at_any_step_leaves_the_old_or_the_new(make_place, tmp_path, s
         archive = ledger.keeping.archive(plan, tmp_path / f"{after}")
         counting._after = counting.count + after
         counting._stays = stays
-        failed = False
-        try:
+        with suppress(BailiwickError):
             ledger.keeping.prune(plan, archive, ACTOR, held=None, unheld=True)
-        except BailiwickError:
-            failed = True
         place.abandon(ledger)
         with place.open() as again:
             report = again.verify()
@@ -504,15 +502,9 @@ def test_a_failure_at_any_step_leaves_the_old_or_the_new(make_place, tmp_path, s
             assert again.record(place.tenant, draft(3)).index == again.size() - 1
             names = place.disk.names(place.folder / "seg")
             assert names[0] == ("000000000512.jsonl" if report.minimum else "000000000000.jsonl")
-        if not failed:
+        if counting.count < counting._after:
             break
     assert after > 10
     assert outcomes == {0, 512}
     with suppress(BailiwickError):
         kept.ledger.close()
-
-
-def test_records_keep_their_classes_and_holds_their_form():
-    """Wrong if a hold that covers nothing, or a policy that forgets the ledger, were taken."""
-    assert replace(LegalHold(id="a", reason="b", resource="x"), since=START).covers("x/y", START)
-    assert Path("x")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ class Plan:
     is_carrying: bool
     blocked: str = ""
     hold: str = ""
+    changes: int = 0
+    """Policies and holds that were recorded or released when it was made."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the plan as JSON."""
@@ -205,12 +207,11 @@ class Keeping:
         tree = self._frontier(plan.stop)
 
         def prepare() -> tuple[Admitted, Callable[[], None]]:
-            changes = rules.changes
             self._fold(rules, self._writer.tip.size)
             pruned = pruned_of(self._store)
             if (pruned.minimum if pruned else 0) != plan.start:
                 raise _changed("somebody else pruned meanwhile")
-            again = self._plan(rules, plan.before, plan.is_carrying, plan.today) if rules.changes != changes else plan
+            again = self._plan(rules, plan.before, plan.is_carrying, plan.today) if rules.changes != plan.changes else plan
             _check_plan(again)
             if (again.stop, again.deleted) != (plan.stop, plan.deleted):
                 raise _changed("a policy or hold was recorded meanwhile")
@@ -262,7 +263,7 @@ class Keeping:
                 break
         else:
             found.reached = max(limit, start)
-        return found.plan(day, before, carry)
+        return replace(found.plan(day, before, carry), changes=rules.changes)
 
     def _today(self, rules: Rules, said: str | None, start: int) -> str:
         """Give the day that ages are counted to; a clock that was set far ahead must not make everything old."""
@@ -294,9 +295,7 @@ class Keeping:
         try:
             return open_checkpoint(note, next((each for each in verifiers if is_named(note, each)), verifiers[-1]))
         except ValueError as error:
-            raise UsageRefused(
-                f"that is not a checkpoint: {error}", hint="give the file as it was kept", code="prune-held"
-            ) from error
+            raise _unheld(f"that is not a checkpoint: {error}") from error
 
     def _check_held(self, plan: Plan, held: bytes | None, unheld: bool) -> int | None:
         """Check that somebody else holds the ledger's head: without that, what is deleted was never evident."""

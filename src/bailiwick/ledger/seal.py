@@ -89,11 +89,13 @@ def verify_store(
         NotFound: nothing was sealed yet (code ``seals-missing``).
     """
     verifier, count = keys.first.verifier, jobs_for(size, jobs)
-    is_pruned = False
-    if isinstance(store, Prunable) and store.pruned() is not None:
-        is_pruned = True
-        if check == "full":
-            return verify_pruned(store, store.read, size, verifier, progress)
+    try:
+        is_pruned = isinstance(store, Prunable) and store.pruned() is not None
+    except LedgerBroken as error:
+        problem = Problem(verdict=error.verdict, message=error.message, index=error.index)
+        return report_of(RecordWalk(verifier), [problem])
+    if isinstance(store, Prunable) and is_pruned and check == "full":
+        return verify_pruned(store, store.read, size, verifier, progress)
     if isinstance(store, Segmented) and not is_pruned:
         segments = store.segments()
         if check == "fast":
