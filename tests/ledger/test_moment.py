@@ -132,6 +132,9 @@ def test_the_search_finds_what_counting_finds(gaps, at):
     times = [sum(gaps[: number + 1]) for number in range(len(gaps))]
 
     class Reader:
+        def minimum(self):
+            return 0
+
         def read(self, index):
             return type("Record", (), {"timestamp": time_text(times[index])})
 
@@ -146,6 +149,9 @@ def test_a_search_reads_few_records_even_where_they_came_unevenly():
     reads = []
 
     class Reader:
+        def minimum(self):
+            return 0
+
         def read(self, index):
             reads.append(index)
             return type("Record", (), {"timestamp": time_text(times[index])})

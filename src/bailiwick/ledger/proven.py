@@ -14,6 +14,7 @@ from bailiwick.errors import LedgerBroken, NotFound, ProofRejected, Verdict
 from bailiwick.ledger.log import Ledger
 from bailiwick.ledger.proof import leaf_digest
 from bailiwick.ledger.record import BROKEN_HINT, admit
+from bailiwick.ledger.recover import pruned_of
 from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Receipt, Record
 
 RECORDS_PER_READ = 2_048
@@ -35,13 +36,20 @@ class ProvenReader:
         """Count the records, those of other processes too."""
         return self.ledger.size()
 
+    def minimum(self) -> int:
+        """Give the first record from which on all are there: 0 where none was ever pruned."""
+        pruned = pruned_of(self._store)
+        return 0 if pruned is None else pruned.minimum
+
     def read(self, index: int) -> Record:
         """Give one record, unproven."""
         return self.ledger.read(index)
 
-    def raws(self, start: int, stop: int) -> list[bytes]:
-        """Give the bytes of records, unproven; both ends within the size."""
-        return self._store.read(start, stop)
+    def indexed(self, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Give index and bytes of records, unproven; of pruned ones those that were carried on."""
+        if start < self.minimum():
+            return [(record.index, record.raw) for record in self.ledger.records(start, stop)]
+        return list(enumerate(self._store.read(start, stop), start))
 
     def proven(self, index: int) -> Record:
         """Give one record that the tree of all records stands for.
@@ -107,7 +115,7 @@ class ProvenReader:
         self._store.write_side(name, offset, data)
 
     def proven_or_none(self, index: int) -> Record | None:
-        """Give a proven record, or None where there is none of that index: what a side file names need not exist."""
+        """Give a proven record, or None where it is not there or was pruned: what a side file names need not exist."""
         try:
             return self.proven(index)
         except NotFound:

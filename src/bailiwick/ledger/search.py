@@ -108,8 +108,8 @@ class Query:
 class Page:
     """Records that were found, in order and proven. ``after`` goes on behind them, None where there are no more.
 
-    ``dropped`` counts records that the index named and that do not fit; ``label`` says how far the answer can be
-    trusted; ``size`` is the ledger's at the search.
+    ``dropped`` counts records that the index named and that do not fit or were pruned; ``label`` says how far the answer
+    can be trusted; ``size`` is the ledger's at the search.
     """
 
     hits: tuple[Record, ...]
@@ -205,8 +205,13 @@ class Search:
 
     def _bounds(self, query: Query, after: int, limit: int, size: int) -> _Bounds:
         times = Times(self._reader)
-        start = 0 if query.since_ns is None else times.last_at(query.since_ns - 1, size) + 1
-        stop = size if query.until_ns is None else times.last_at(query.until_ns, size) + 1
+        minimum = self._reader.minimum()
+        start, stop = 0, size
+        if query.since_ns is not None:
+            before = times.last_at(query.since_ns - 1, size)
+            start = before + 1 if before >= minimum else 0
+        if query.until_ns is not None:
+            stop = max(times.last_at(query.until_ns, size) + 1, minimum)
         return _Bounds(max(start, after + 1), stop, limit, size)
 
     def _look_up(self, query: Query, terms: list[int], bounds: _Bounds) -> Page:
@@ -216,8 +221,8 @@ class Search:
         while len(hits) < limit and dropped + len(hits) < CANDIDATES_MAX:
             named = self._index.find(self._ledger.tenant, terms, start, stop, limit - len(hits))
             for index in named:
-                record = self._reader.proven(index)
-                if query.is_met_by(record):
+                record = self._reader.proven_or_none(index)
+                if record is not None and query.is_met_by(record):
                     hits.append(record)
                 else:
                     dropped += 1
@@ -252,9 +257,9 @@ class Search:
             seen = Cursor(count=0, leaf="")
         for start in range(seen.count, size, RECORDS_PER_FOLD):
             stop = min(start + RECORDS_PER_FOLD, size)
-            raws = self._reader.raws(start, stop)
-            pairs = sorted({(term, index) for index, raw in enumerate(raws, start) for term in _terms(raw, index)})
-            self._index.fold(tenant, Cursor(count=stop, leaf=leaf_digest(raws[-1]).hex()), pairs)
+            records = self._reader.indexed(start, stop)
+            pairs = sorted({(term, index) for index, raw in records for term in _terms(raw, index)})
+            self._index.fold(tenant, Cursor(count=stop, leaf=self._ledger.leaf(stop - 1)), pairs)
             progress(stop - start)
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bailiwick.canonical import digest, time_text
-from bailiwick.errors import BailiwickError, LedgerBroken, Unavailable
+from bailiwick.errors import BailiwickError, LedgerBroken, NotFound, Unavailable
 from bailiwick.ledger.log import Ledger
 from bailiwick.ledger.moment import Times
 from bailiwick.ledger.projection import Projection, State, fold_records, shown, state_bytes
@@ -122,6 +122,7 @@ class Timeline:
 
         Raises:
             NotFound, UsageRefused: before the first record, or in the future.
+            NotFound: what it would be folded from was pruned (code ``state-pruned``).
             ProjectionFailed: the fold raised, or its state cannot be kept.
             LedgerBroken: what is stored is not what the ledger stands for.
 
@@ -231,6 +232,13 @@ class _Walk:
 
     def to(self, position: int) -> Iterator[tuple[int, bytes]]:
         """Fold up to a position, and give records and state in bytes wherever it stops on the way."""
+        if self._reached < self._reader.minimum():
+            raise NotFound(
+                f"records from {self._reached} on were pruned, and no snapshot of {self._projection.name} is left that"
+                f" holds them",
+                hint="ask for another projection; before pruning, keep a snapshot: bailiwick ledger at now --keep",
+                code="state-pruned",
+            )
         while self._reached <= position:
             stop = self._next_stop(position)
             records = self._watched(self._reader.stretch(self._reached, stop))
