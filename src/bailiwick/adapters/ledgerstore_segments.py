@@ -78,7 +78,14 @@ class FileSegments:
             if wanted:
                 yield wanted
         if index < stop or (following == stop and (index > stop or rest)):
-            raise _miscounted(path, first, index, stop, rest)
+            wanted = "more" if following is None else str(following - first)
+            verdict = Verdict.CORRUPT if index >= stop or rest else Verdict.TRUNCATED
+            raise LedgerBroken(
+                verdict,
+                f"{path.name} holds {index - first} whole lines, and {wanted} records belong there",
+                hint="restore that file from a copy",
+                index=min(index, stop),
+            )
 
     def _read(self, path: Path, position: int) -> bytes:
         try:
@@ -95,15 +102,6 @@ class FileSegments:
 
     def _path(self, first: int) -> Path:
         return self.folder / "seg" / f"{first:012d}.jsonl"
-
-
-def _miscounted(path: Path, first: int, found: int, stop: int, rest: bytes) -> LedgerBroken:
-    return LedgerBroken(
-        Verdict.CORRUPT if found >= stop or rest else Verdict.TRUNCATED,
-        f"{path.name} holds {found - first} whole lines, and {stop - first} records belong there",
-        hint="restore that file from a copy",
-        index=min(found, stop),
-    )
 
 
 def _unreadable(path: Path, error: OSError) -> Unavailable:

@@ -17,7 +17,8 @@ from bailiwick.ports import LedgerStore
 PENDING_BYTES_MAX = 1 << 20
 """Hashes that wait in memory before they are written, in bytes a column."""
 GROUPS_KEPT = 4_096
-"""Groups of hashes a column whose inner nodes are remembered; each takes about 3 kB. Ten million records have 2,441 at height 8."""
+"""Groups of hashes a column whose inner nodes are remembered; each takes about 3 kB. At height 8, ten million records
+have 2,441 of them."""
 GROUP_WIDTH = 1 << COLUMN_HEIGHT
 
 
