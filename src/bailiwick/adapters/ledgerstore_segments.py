@@ -78,11 +78,11 @@ class FileSegments:
             if wanted:
                 yield wanted
         if index < stop or (following == stop and (index > stop or rest)):
-            wanted = "more" if following is None else str(following - first)
+            belong = "more" if following is None else str(following - first)
             verdict = Verdict.CORRUPT if index >= stop or rest else Verdict.TRUNCATED
             raise LedgerBroken(
                 verdict,
-                f"{path.name} holds {index - first} whole lines, and {wanted} records belong there",
+                f"{path.name} holds {index - first} whole lines, and {belong} records belong there",
                 hint="restore that file from a copy",
                 index=min(index, stop),
             )
