@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -81,26 +82,16 @@ def run(
 def _follow(sinks: Outflow, name: str | None) -> list[SinkStatus]:
     """Follow the ledger until somebody interrupts; then say where each sink stands."""
     stop = threading.Event()
-    found: list[SinkStatus] = []
-    failures: list[BaseException] = []
-
-    def work() -> None:
+    with ThreadPoolExecutor(1, thread_name_prefix="sinks") as threads:
+        following = threads.submit(sinks.follow, stop, name, tell=lambda each: screen.say(_line(each.to_json())))
         try:
-            found.extend(sinks.follow(stop, name, tell=lambda each: screen.say(_line(each.to_json()))))
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=work, name="sinks")
-    thread.start()
-    try:
-        thread.join()
-    except KeyboardInterrupt:
-        screen.say("stopping: what is under way is waited for")
-        stop.set()
-        thread.join()
-    if failures:
-        raise failures[0]
-    return found
+            return following.result()
+        except KeyboardInterrupt:
+            screen.say("stopping: what is under way is waited for")
+            stop.set()
+            return following.result()
+        finally:
+            stop.set()
 
 
 def _give(found: list[SinkStatus], options: TenantOptions) -> None:
