@@ -7,6 +7,9 @@ here against a ledger without that defence, and must fail.
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,7 @@ from bailiwick.testing import SimulatedDisk
 from bailiwick.testing.simulation import LedgerSimulation
 
 SEEDS_MAX = 120
+TESTS = Path(__file__).parents[1]
 
 
 def lives_go_wrong(seeds_max: int = SEEDS_MAX) -> bool:
@@ -210,3 +214,70 @@ def test_without_a_defence_a_promise_is_broken(remove, monkeypatch):
     """Wrong if a defence could be taken out and no simulation would notice."""
     remove(monkeypatch)
     assert lives_go_wrong()
+
+
+REMOVALS_OF_ONE = {
+    "believe any head": (
+        "from bailiwick.ledger import head, note\n"
+        "head.open_checkpoint = lambda text, _: note.split_checkpoint(text)[0]",
+        "ledger/test_faults_mutations.py::test_a_head_of_another_ledger_or_of_garbage_is_not_believed",
+    ),
+    "forget how much there was": (
+        "from bailiwick.ledger import log, recover; recover.check_count = log.check_count = lambda count, known: None",
+        "ledger/test_faults_mutations.py::test_a_cut_at_any_byte_is_truncated_and_stays_so",
+    ),
+    "move aside whatever cannot be read": (
+        "from bailiwick.ledger import recover; recover._check_torn = lambda *_: None",
+        "ledger/test_recover.py::test_a_hole_with_later_groups_behind_it_is_corrupt_and_untouched",
+    ),
+    "believe that the head is of these records": (
+        "from bailiwick.ledger import recover; recover._check_head = lambda *_: None",
+        "ledger/test_faults_mutations.py::test_a_flipped_bit_is_found_and_its_record_is_named",
+    ),
+    "write under a lock that is lost": (
+        "from bailiwick.adapters.ledgerstore_files import FileLedgerStore as s; s._is_held = lambda _: True",
+        "ledger/test_commit_whole.py::test_who_lost_the_lock_before_the_write_writes_nothing",
+    ),
+    "let drafts have the ledger's own marks": (
+        "from bailiwick.ledger import record; record._check_names = lambda _: None",
+        "ledger/test_commit_whole.py::test_a_draft_cannot_have_the_ledgers_own_marks",
+    ),
+    "write as much at once as is asked for": (
+        "from bailiwick.ledger import log; log.GROUP_BYTES_MAX = 1 << 40",
+        "ledger/test_commit.py::test_a_batch_larger_than_a_group_is_refused_or_takes_several",
+    ),
+    "keep the handle of a failed flush": (
+        "import os; from bailiwick.adapters.disk_system import SystemDisk as d\n"
+        "d.sync = lambda disk, path: os.fdatasync(disk._handle(path))",
+        "conformance/ports/test_disk.py::test_a_failed_flush_is_never_tried_again_on_the_same_handle",
+    ),
+    "let a forked process lock": (
+        "from bailiwick.adapters import disk_system as d; d.os.getpid = lambda: 1",
+        "simulation/test_fault_list.py::test_a_forked_writer_appends_nothing",
+    ),
+    "take any tree for the one that was signed": (
+        "from bailiwick.ledger import audit, chain, tip; once = chain.read_checkpoint\n"
+        "def any_tree(stored, index, root, verifier):\n"
+        "    note = stored.detail['note'].encode()\n"
+        "    return once(stored, index, chain.open_checkpoint(note, verifier).root, verifier)\n"
+        "audit.read_checkpoint = tip.read_checkpoint = any_tree",
+        "ledger/test_faults_mutations.py::test_a_rewritten_suffix_whose_hashes_agree_is_forked",
+    ),
+}
+"""What is taken away, in Python, and the test that must then fail, by its path within ``tests``."""
+
+
+def run_without(removal: str, test: str) -> subprocess.CompletedProcess[str]:
+    """Run one test in a process of its own, in which something was taken away."""
+    program = f"{removal}\nimport sys, pytest; sys.exit(pytest.main(['-q', '-x', '-m', 'not slow', sys.argv[1]]))"
+    words = [sys.executable, "-c", program, str(TESTS / test)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=100, check=False, cwd=TESTS.parent)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REMOVALS_OF_ONE)
+def test_without_a_defence_its_own_test_fails(name):
+    """Wrong if a test passed with and without what it is for."""
+    removal, test = REMOVALS_OF_ONE[name]
+    ran = run_without(removal, test)
+    assert ran.returncode == 1, ran.stdout[-2000:] + ran.stderr[-2000:]

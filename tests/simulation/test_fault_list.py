@@ -1,0 +1,255 @@
+"""The faults that a ledger must withstand, each with the tests that show it: the list is complete, the tests exist.
+
+| Fault | Shown by |
+|---|---|
+| each line of ``FAULTS`` | the tests beside it; those of this file are for faults that fit nowhere else |
+
+That each defence is needed, ``test_defences.py`` shows: it takes them away one by one.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bailiwick.adapters.disk_system import SystemDisk
+from bailiwick.adapters.ledgerstore_files import FileLedgerStore
+from bailiwick.errors import BailiwickError, LedgerBroken, Verdict
+from bailiwick.keys import Signer, new_secret
+from bailiwick.ledger import Ledger
+from bailiwick.model import Actor, Draft
+from bailiwick.testing import MemoryClock, MemoryDisk
+
+TESTS = Path(__file__).parents[1]
+ORIGIN = "bailiwick/0123456789abcdef"
+SIGNER = Signer(ORIGIN, new_secret(bytes(range(32))))
+ACTOR = Actor(id="operator-1", role="operator")
+FOLDER = Path("/ledger")
+
+FAULTS = {
+    "kill -9 at any system call": [
+        "simulation/test_kill.py::test_kills_at_changes_of_the_disk_lose_and_repeat_nothing",
+        "simulation/test_kill.py::test_fifty_kills_at_system_calls_lose_and_repeat_nothing",
+    ],
+    "power cut": [
+        "simulation/test_ledger.py::test_a_hundred_lives_keep_every_promise",
+        "simulation/test_ledger.py::test_a_thousand_lives_keep_every_promise",
+        "ledger/test_faults.py::test_power_cut_at_any_change_loses_nothing_acknowledged",
+    ],
+    "torn sector, garbage tail, zero-filled tail": [
+        "ledger/test_recover.py::test_a_ledger_cut_at_any_byte_of_its_tail_opens_with_every_whole_record",
+        "ledger/test_recover.py::test_a_tail_of_garbage_is_moved_aside_whole",
+        "ledger/test_recover.py::test_a_hole_within_the_last_group_takes_that_group_only",
+    ],
+    "no room at write, at flush, at segment create": [
+        "ledger/test_faults.py::test_an_error_at_any_change_loses_nothing_acknowledged",
+        "simulation/test_fault_list.py::test_a_full_disk_stops_appending_and_nothing_else",
+        "simulation/test_system_calls.py::test_a_write_that_fails_for_want_of_room_is_taken_back",
+    ],
+    "EIO on a flush once, then success": [
+        "simulation/test_system_calls.py::test_a_flush_that_fails_once_acknowledges_nothing_and_is_not_tried_again",
+        "conformance/ports/test_disk.py::test_a_failed_flush_is_never_tried_again_on_the_same_handle",
+        "simulation/test_defences.py::test_without_a_defence_a_promise_is_broken",
+    ],
+    "short write, interrupted call": [
+        "conformance/ports/test_disk.py::test_short_writes_are_finished",
+        "ledger/test_commit_whole.py::test_a_group_cut_after_any_byte_is_gone_whole",
+        "simulation/test_system_calls.py::test_an_interrupted_call_is_made_again",
+    ],
+    "bit flip in each byte of a log of 50 records": [
+        "ledger/test_faults_mutations.py::test_every_flipped_byte_is_found_and_its_record_is_named",
+        "ledger/test_bundle.py::test_every_flipped_byte_is_refused_and_its_file_is_named",
+    ],
+    "cut at each byte, at each record": [
+        "ledger/test_faults_mutations.py::test_a_cut_at_any_byte_is_truncated_and_stays_so",
+        "ledger/test_faults_mutations.py::test_a_tail_cut_with_its_head_is_found_by_whoever_holds_a_checkpoint",
+    ],
+    "reorder, duplicate, delete, insert, splice, rewritten suffix, first record swapped": [
+        "ledger/test_faults_mutations.py::test_records_reordered_doubled_deleted_inserted_or_spliced_have_a_verdict",
+        "ledger/test_faults_mutations.py::test_a_rewritten_suffix_whose_hashes_agree_is_forked",
+        "ledger/test_faults_mutations.py::test_a_ledger_begun_anew_under_the_same_key_is_not_what_the_head_stands_for",
+    ],
+    "who holds the key rewrites history": [
+        "ledger/test_bundle.py::test_a_second_history_under_the_same_key_is_forked",
+        "ledger/test_witness.py::test_an_edge_that_grew_past_it_on_another_way_is_forked",
+    ],
+    "clock back and forward ten years": [
+        "ledger/test_log.py::test_a_clock_that_goes_back_is_recorded_once_and_time_stands",
+        "simulation/test_fault_list.py::test_time_stands_while_the_clock_is_ten_years_back",
+    ],
+    "two writers: threads, processes, machines": [
+        "ledger/test_commit.py::test_threads_leave_one_chain_and_each_has_its_own_receipts",
+        "ledger/test_commit.py::test_processes_on_one_folder_leave_one_chain",
+        "simulation/test_fault_list.py::test_a_hundred_thousand_appends_of_many_threads_are_one_chain",
+        "conformance/ports/test_ledgerstore_s3.py::test_of_two_writers_with_one_end_in_mind_one_is_refused",
+    ],
+    "fork in a writer, disk swapped, locks that are lost": [
+        "simulation/test_fault_list.py::test_a_forked_writer_appends_nothing",
+        "simulation/test_fault_list.py::test_an_older_copy_put_back_under_a_running_process_stops_it",
+        "ledger/test_commit_whole.py::test_who_lost_the_lock_before_the_write_writes_nothing",
+        "ledger/test_commit_whole.py::test_who_lost_the_lock_during_the_write_promises_nothing",
+        "ledger/test_commit_whole.py::test_whoever_waits_for_a_stopped_holder_is_told_so",
+    ],
+    "what a store does to text and numbers": [
+        "ledger/test_record.py::test_the_bytes_of_a_record_are_the_canonical_json_of_its_fields",
+        "ledger/test_record.py::test_detail_outside_the_profile_is_refused",
+        "test_canonical_properties.py::test_any_value_is_sealed_or_refused_and_nothing_else_happens",
+        "conformance/ports/test_ledgerstore_postgres.py::test_bytes_that_no_text_of_the_database_could_hold_come_back",
+    ],
+    "head, columns, indexes deleted or stale": [
+        "ledger/test_log.py::test_side_files_can_be_lost_or_damaged",
+        "ledger/test_faults_mutations.py::test_a_head_of_another_ledger_or_of_garbage_is_not_believed",
+        "ledger/test_faults_mutations.py::test_an_older_head_is_caught_up_from",
+        "ledger/test_faults_mutations.py::test_columns_that_are_deleted_stale_or_of_another_ledger_change_no_proof",
+    ],
+    "disk lost, node comes back under its old key": [
+        "ledger/test_witness.py::test_an_edge_that_comes_back_smaller_is_told_that_it_lost_records",
+    ],
+    "verified by the tools of others": [
+        "interop/test_bundle.py::test_go_accepts_the_export_and_every_record_in_it",
+        "interop/test_bundle.py::test_tlog_scales_accepts_the_export",
+    ],
+}
+"""Each fault, and the tests that show that it is withstood, by their path within ``tests``."""
+
+
+def names_of(path: Path) -> set[str]:
+    """Give the tests that a file has."""
+    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_fault_has_tests_that_exist():
+    """Wrong if a line of the list had lost its test, or a test were renamed away from its fault."""
+    missing = []
+    for fault, shown_by in FAULTS.items():
+        assert shown_by, fault
+        for each in shown_by:
+            file, _, name = each.partition("::")
+            if not (TESTS / file).is_file() or name not in names_of(TESTS / file):
+                missing.append(f"{fault}: {each}")
+    assert missing == []
+    assert len(FAULTS) == 17
+
+
+def ledger_at(disk, clock=None, *, is_new=False, folder=FOLDER):
+    """Open a ledger on a disk, or begin one."""
+    store = FileLedgerStore(folder, disk)
+    words = {"clock": clock or MemoryClock(step_ns=1_000), "node_id": "node-1", "checkpoint_ms": None}
+    if is_new:
+        return Ledger.create("local", store, SIGNER, origin=ORIGIN, actor=ACTOR, guard=anything, **words)
+    return Ledger.open("local", store, SIGNER, guard=anything, **words)
+
+
+def anything(draft):
+    """Admit whatever these tests record."""
+
+
+def draft(number):
+    """Give something to record."""
+    return Draft(event_type="test.step", resource="test/1", detail={"number": number}, actor=ACTOR)
+
+
+def test_a_full_disk_stops_appending_and_nothing_else():
+    """Wrong if a full disk lost, doubled or hid a record, or kept the ledger from going on once there is room."""
+    from bailiwick.testing import Mishap, SimulatedDisk
+
+    disk, clock = SimulatedDisk(seed=1), MemoryClock(step_ns=1_000)
+    ledger_at(disk, clock, is_new=True).close()
+    ledger = ledger_at(disk, clock)
+    ledger.record("local", draft(1))
+    disk.plan(Mishap.FULL, after=1)
+    with pytest.raises(BailiwickError):
+        ledger.record("local", draft(2), key="two")
+    assert [record.detail["number"] for record in ledger.records() if "number" in record.detail] == [1]
+    assert ledger.verify().verdict is Verdict.OK
+    ledger.close()
+    with ledger_at(disk, clock) as full:
+        assert full.size() == ledger.size()
+        with pytest.raises(BailiwickError):
+            full.record("local", draft(2), key="two")
+    disk.make_room()
+    with ledger_at(disk, clock) as again:
+        again.record("local", draft(2), key="two")
+        numbers = [record.detail["number"] for record in again.records() if "number" in record.detail]
+        assert numbers == [1, 2]
+
+
+def test_time_stands_while_the_clock_is_ten_years_back():
+    """Wrong if a record could be dated before the one before it, or time stood still after the clock caught up."""
+    clock = MemoryClock(step_ns=1_000)
+    years_ns = 10 * 365 * 86_400 * 1_000_000_000
+    with ledger_at(MemoryDisk(), clock, is_new=True) as ledger:
+        for number, by_ns in enumerate((0, -years_ns, 5, 2 * years_ns, -3 * years_ns, years_ns, 5 * years_ns)):
+            clock.advance(by_ns)
+            ledger.record("local", draft(number))
+        times = [record.timestamp for record in ledger.records()]
+        assert times == sorted(times)
+        kinds = [record.event_type for record in ledger.records()]
+        assert kinds.count("clock.regression") == 2
+        assert ledger.verify().verdict is Verdict.OK
+
+
+def test_a_forked_writer_appends_nothing(tmp_path):
+    """Wrong if parent and child could both append where each believes the end to be."""
+    disk = SystemDisk()
+    with ledger_at(disk, is_new=True, folder=tmp_path / "ledger") as ledger:
+        ledger.record("local", draft(1))
+        child = os.fork()
+        if child == 0:
+            try:
+                ledger.record("local", draft(2))
+            except BailiwickError:
+                os._exit(7)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert ledger.record("local", draft(3)).index == 2
+        assert ledger.verify().verdict is Verdict.OK
+    disk.close()
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+def test_an_older_copy_put_back_under_a_running_process_stops_it(lines):
+    """Wrong if a process went on from the end that it knows, over a disk that is another one by now."""
+    disk = MemoryDisk()
+    with ledger_at(disk, is_new=True) as ledger:
+        for number in range(5):
+            ledger.record("local", draft(number))
+        path = FOLDER / "seg" / "000000000000.jsonl"
+        older = b"".join(disk.read(path).splitlines(keepends=True)[:lines])
+        disk.truncate(path, len(older))
+        for _ in range(2):
+            with pytest.raises(LedgerBroken) as broken:
+                ledger.record("local", draft(9))
+            assert broken.value.verdict is Verdict.TRUNCATED
+        assert disk.read(path) == older
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_hundred_thousand_appends_of_many_threads_are_one_chain():
+    """Wrong if a race between callers, or between two ledgers on one store, were too rare for the quick tests."""
+    disk, threads, each = MemoryDisk(), 8, 12_500
+    clock = MemoryClock(step_ns=1_000)
+    ledger_at(disk, clock, is_new=True).close()
+    one, other = ledger_at(disk, clock), ledger_at(disk, clock)
+    begin = threading.Barrier(threads)
+
+    def append(thread):
+        ledger = (one, other)[thread % 2]
+        begin.wait(20)
+        return [ledger.record("local", draft(thread * each + number)) for number in range(each)]
+
+    with ThreadPoolExecutor(threads) as pool:
+        receipts = [receipt for told in pool.map(append, range(threads)) for receipt in told]
+    assert len({receipt.index for receipt in receipts}) == threads * each
+    one.close()
+    other.close()
+    with ledger_at(disk, clock) as ledger:
+        assert ledger.verify().verdict is Verdict.OK
+        for receipt in receipts[::997]:
+            assert ledger.leaf(receipt.index) == receipt.leaf
