@@ -108,8 +108,8 @@ class Query:
 class Page:
     """Records that were found, in order and proven. ``after`` goes on behind them, None where there are no more.
 
-    ``dropped`` counts records that the index named and that do not fit or were pruned; ``label`` says how far the answer
-    can be trusted; ``size`` is the ledger's at the search.
+    ``dropped`` counts records that the index named and that do not fit or were pruned; ``label`` says how far the
+    answer can be trusted; ``size`` is the ledger's at the search.
     """
 
     hits: tuple[Record, ...]
