@@ -9,7 +9,14 @@ import pytest
 
 from bailiwick.cli.commands import COMMANDS
 
-ELSEWHERE = {"demo", "ledger witness remove", "ledger witness serve", "ledger restore", "ledger worm-probe"}
+ELSEWHERE = {
+    "demo",
+    "ledger hold release",
+    "ledger restore",
+    "ledger witness remove",
+    "ledger witness serve",
+    "ledger worm-probe",
+}
 """Commands whose examples need more than a home; each is run by a test of its own."""
 NEEDS_A_HOME = [command for command in COMMANDS if command.words not in ELSEWHERE]
 

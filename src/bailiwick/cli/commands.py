@@ -18,6 +18,7 @@ from bailiwick.cli import (
     erase,
     explain,
     home,
+    keeping,
     key,
     ledger,
     ledger_stores,
@@ -47,6 +48,7 @@ class Command(NamedTuple):
 NOUNS = {
     "ledger": "Read, prove, check and export the ledger.",
     "key": "See and change what the keys of a home are locked with.",
+    "ledger hold": "Keep records whatever their age.",
     "ledger witness": "Let others hold the ledger's head, and hold theirs.",
     "pack": "Look at packs of law, and run their cases.",
     "effects": "See and perform what decisions asked for.",
@@ -93,6 +95,15 @@ COMMANDS = (
     ),
     Command("ledger move", ledger_stores.move, ("ledger move --to sqlite", "ledger move --to files --json")),
     Command("ledger worm-probe", ledger_stores.worm_probe, ("ledger worm-probe", "ledger worm-probe --json")),
+    Command("ledger retention", keeping.retention, ("ledger retention", "ledger retention --write default --json")),
+    Command(
+        "ledger hold add",
+        keeping.add_hold,
+        ("ledger hold add --resource pack/x --reason case-7", "ledger hold add --until 2026-01-31 --reason c8"),
+    ),
+    Command("ledger hold list", keeping.list_holds, ("ledger hold list", "ledger hold list --json")),
+    Command("ledger hold release", keeping.release_hold, ("ledger hold release h12 --reason case-7-closed",)),
+    Command("ledger prune", keeping.prune, ("ledger prune --dry-run", "ledger prune --dry-run --carry --json")),
     Command("ledger stats", ledger.stats, ("ledger stats", "ledger stats --json")),
     Command(
         "ledger erase",

@@ -13,7 +13,7 @@ from typing import Any
 
 from bailiwick.decisions.intake import OBSERVATION_FORMAT
 from bailiwick.decisions.seal import EVIDENCE_FORMAT, SEALED
-from bailiwick.errors import BailiwickError, NotFound
+from bailiwick.errors import BailiwickError, HoldStands, NotFound
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor, Draft, JsonValue, Record, check_subject
 from bailiwick.ports import BlobStore
@@ -106,9 +106,19 @@ class Eraser:
 
         Raises:
             NotFound: as ``find``.
+            HoldStands: a legal hold covers one of them; nothing was erased.
             Unavailable: a store failed; asking again finishes.
         """
-        return [self._erase(subject, traces) for subject, traces in self._traces(subjects, progress).items()]
+        found = self._traces(subjects, progress)
+        for subject in found:
+            hold = self.ledger.keeping.held(subject)
+            if hold is not None:
+                raise HoldStands(
+                    f"hold {hold.id} covers {subject}; nothing was erased",
+                    hint=f"where the matter is closed: bailiwick ledger hold release {hold.id}",
+                    hold=hold.id,
+                )
+        return [self._erase(subject, traces) for subject, traces in found.items()]
 
     def _erase(self, subject: str, traces: _Traces) -> Erasure:
         blobs = self.blobs.erase(self.tenant, subject, self._unnamed(traces.digests))

@@ -17,6 +17,7 @@ from bailiwick.ledger.projection import KEYS, Projection, State
 from bailiwick.ledger.proof import leaf_digest
 from bailiwick.ledger.receipt import verify_growth, verify_receipt
 from bailiwick.ledger.restore import Restored, restore_ledger
+from bailiwick.ledger.retention import LegalHold, Retention, kept_until
 from bailiwick.ledger.search import Page, Query, Search
 from bailiwick.ledger.timeline import Past, Timeline
 from bailiwick.ledger.witness import Cosigner, Outcome, WitnessVerdict
@@ -29,6 +30,7 @@ __all__ = [
     "Keyring",
     "KnownWitness",
     "Ledger",
+    "LegalHold",
     "Moved",
     "Outcome",
     "Page",
@@ -39,11 +41,13 @@ __all__ = [
     "Query",
     "Report",
     "Restored",
+    "Retention",
     "Search",
     "State",
     "Timeline",
     "WitnessReport",
     "WitnessVerdict",
+    "kept_until",
     "leaf_digest",
     "move_ledger",
     "read_moment",

@@ -15,6 +15,7 @@ from typing import Any
 
 from bailiwick.canonical import time_text
 from bailiwick.errors import HoldStands, LedgerBroken, NotFound, Unavailable, UsageRefused, Verdict
+from bailiwick.ledger.admission import Admission
 from bailiwick.ledger.bundle import verify_bundle
 from bailiwick.ledger.export import beginning_of, write_bundle
 from bailiwick.ledger.keyring import Keyring
@@ -384,6 +385,7 @@ class Keeping:
 
     def _record(self, event_type: str, resource: str, detail: dict[str, JsonValue], actor: Actor) -> Receipt:
         draft = Draft(event_type=event_type, resource=resource, detail=detail, actor=actor)
+        Admission.of_product().check(draft)
         return self._writer.commit([admit(draft, self._node_id, is_own=True)])[0]
 
 

@@ -29,7 +29,7 @@ GENESIS = "ledger.genesis"
 CHECKPOINT = "ledger.checkpoint"
 RECOVERED = "ledger.recovered"
 CLOCK_REGRESSION = "clock.regression"
-RESERVED = frozenset({CLOCK_REGRESSION})
+RESERVED = frozenset({CLOCK_REGRESSION, "hold.set", "hold.released", "retention.set"})
 RESERVED_PREFIX = "ledger."
 
 GROUP_MARK = "~group"
