@@ -543,6 +543,7 @@ class _Exclusive:
             if not self._store._is_undisturbed and (note := self._store.retired()):
                 raise moved(note)
         except BaseException:
+            self._store._turn = -1
             self.__exit__()
             raise
 

@@ -173,7 +173,7 @@ def test_a_retired_store_is_given_to_nobody_until_it_is_taken_back(open_store):
     assert one.retired() == ""
     one.retire("it is in sqlite")
     assert open_store().retired() == other.retired() == "it is in sqlite"
-    for store in (one, other):
+    for store in (one, other, one, one):
         with pytest.raises(Unavailable, match="it is in sqlite") as refused, store.exclusive():
             pytest.fail("given")
         assert refused.value.code == "ledger-moved"
