@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from bailiwick.canonical import time_ns, time_text
 from bailiwick.errors import SinkRefused, SinkUnavailable, UsageRefused
@@ -117,7 +118,9 @@ class Pump:
         behind = max(0, size - state.cursor.count)
         if not behind:
             return 0, 0
-        recorded_ns = time_ns(self._ledger.read(state.cursor.count).timestamp)
+        # Records that were pruned meanwhile are not given; the first that is tells how long the sink is behind.
+        oldest = next(self._ledger.records(state.cursor.count, size), None)
+        recorded_ns = self._clock.now_ns() if oldest is None else time_ns(oldest.timestamp)
         return behind, max(0, self._clock.now_ns() - recorded_ns) // SECOND_NS
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -154,10 +157,9 @@ class Pump:
     def _batch(self, start: int, size: int) -> list[AuditEvent]:
         """Read the records that are next, up to the limits of the sink; at least one where there is one."""
         assert self._sink is not None
-        stop = min(size, start + min(self._batch_max, self._sink.records_max))
         events: list[AuditEvent] = []
         left = self._sink.bytes_max
-        for record in self._ledger.records(start, stop):
+        for record in islice(self._ledger.records(start, size), self._batch_max):
             event = audit_event(self._ledger.tenant, self._origin, record)
             left -= len(event.body)
             if left < 0 and events:
@@ -178,6 +180,8 @@ class Pump:
         self._batch_max = min(self._batch_max * 2, self._sink.records_max)
         last = events[-1]
         cursor = Cursor(count=last.record.index + 1, leaf=last.leaf)
+        if missing := cursor.count - state.cursor.count - len(events):
+            notice = f"{missing} records were pruned before they were sent; {notice}".rstrip("; ")
         return Step(sent=len(events), state=self._keep(state.moved(cursor, self._clock.now_ns(), notice)), wait_ns=0)
 
     def _refused(self, state: SinkState, count: int, error: SinkRefused) -> Step:
