@@ -36,7 +36,7 @@ def main() -> None:
         place = Path(folder)
         rows = [*decide.measure(options.input, place), *append.measure(place / "append")]
         verify.build(place / "large", records)
-        rows += [*verify.measure(place / "large"), *prove.measure(place / "tree", place / "large", RECORDS_FULL)]
+        rows += [*verify.measure(place / "large"), *prove.measure(place / "tree", place / "large", records)]
     text = f"{_machine(options.full)}\n\n{markdown(rows)}"
     print(text)
     if options.write:
