@@ -140,7 +140,9 @@ class Heads:
                 hint="make a new key for each change: bailiwick ledger rotate-key",
                 code="ledger-rotation",
             )
-        return self._writer.rotate(new)
+        receipt = self._writer.rotate(new)
+        self._keys.add(new)
+        return receipt
 
     def keys(self) -> dict[Verifier, tuple[int, int | None]]:
         """Give every key that the ledger had, oldest first, with the sizes ``(from, to)`` of the checkpoints it signs.
