@@ -243,7 +243,7 @@ REMOVALS_OF_ONE = {
         "ledger/test_commit_whole.py::test_a_draft_cannot_have_the_ledgers_own_marks",
     ),
     "write as much at once as is asked for": (
-        "from bailiwick.ledger import log; log.GROUP_BYTES_MAX = 1 << 40",
+        "from bailiwick.ledger import retries; retries.GROUP_BYTES_MAX = 1 << 40",
         "ledger/test_commit.py::test_a_batch_larger_than_a_group_is_refused_or_takes_several",
     ),
     "keep the handle of a failed flush": (

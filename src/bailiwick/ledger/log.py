@@ -15,12 +15,9 @@ from typing import Any, Self
 
 from bailiwick.errors import (
     BailiwickError,
-    InputRefused,
     LedgerBroken,
     NotFound,
-    NotTrusted,
     ProofRejected,
-    RecordRefused,
     UsageRefused,
     Verdict,
 )
@@ -29,7 +26,8 @@ from bailiwick.ledger.admission import Admission, Guard, check_no_secret
 from bailiwick.ledger.audit import Problem, Report
 from bailiwick.ledger.commit import Committer
 from bailiwick.ledger.export import Bundle, beginning_of, write_bundle
-from bailiwick.ledger.head import Head, read_head
+from bailiwick.ledger.genesis import FORMAT, check_genesis
+from bailiwick.ledger.head import read_head
 from bailiwick.ledger.heads import Heads
 from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.proof import leaf_digest
@@ -38,15 +36,14 @@ from bailiwick.ledger.receipt import receipt_text
 from bailiwick.ledger.record import (
     BROKEN_HINT,
     GENESIS,
-    GROUP_MARK,
     KEY_MARK,
-    Admitted,
     admit,
     check_key,
     check_node_id,
     read_record,
 )
-from bailiwick.ledger.recover import GROUP_BYTES_MAX, check_count, pruned_of, start_from
+from bailiwick.ledger.recover import check_count, pruned_of, start_from
+from bailiwick.ledger.retries import group_marks
 from bailiwick.ledger.seal import Check, verify_store
 from bailiwick.ledger.tip import Tip
 from bailiwick.ledger.tree import Frontier
@@ -54,7 +51,6 @@ from bailiwick.ledger.writer import Writer
 from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Receipt, Record, check_tenant
 from bailiwick.ports import Clock, LedgerStore, Prunable
 
-FORMAT = "bailiwick-ledger/1"
 HASH = "sha-256"
 RETENTION = "permanent"
 """The retention class of a ledger that nothing is ever pruned from."""
@@ -199,7 +195,7 @@ class Ledger:
                 check_count(store.count(), head.count)
                 if store.count() == 0:
                     raise _missing(tenant)
-                _check_genesis(store.read(0, 1)[0], keys, head)
+                check_genesis(store.read(0, 1)[0], keys, head)
                 tip = start_from(head, store, keys.verifiers)
                 if isinstance(store, Prunable) and store.pruned() is not None:
                     store.tidy()
@@ -275,7 +271,7 @@ class Ledger:
         if key is not None and not is_atomic:
             raise UsageRefused("a key is for what is kept whole", hint="leave out the key, or is_atomic=False")
         if key is not None or len(entries) > 1:
-            marks = _marks(entries, key, is_atomic)
+            marks = group_marks(entries, key, is_atomic)
             entries[0] = admit(drafts[0], node_id, marks=marks)
         return self._committer.run(entries, key=key, is_whole=is_atomic)
 
@@ -488,45 +484,5 @@ class Ledger:
         return self._store.read(index, index + 1)[0]
 
 
-def _marks(entries: Sequence[Admitted], key: str | None, is_atomic: bool) -> dict[str, JsonValue]:
-    """Give what the first record of a group says of the group."""
-    marks: dict[str, JsonValue] = {} if key is None else {KEY_MARK: check_key(key)}
-    if is_atomic and len(entries) > 1:
-        marks[GROUP_MARK] = len(entries)
-        size = sum([entry.size for entry in entries])
-        if size > GROUP_BYTES_MAX:
-            raise RecordRefused(
-                f"{len(entries)} records of up to {size} bytes are too many for one flush; at most {GROUP_BYTES_MAX}",
-                hint="record fewer at once, or let a crash divide them: record_many(..., is_atomic=False)",
-                code="record-group-too-large",
-            )
-    return marks
-
-
 def _missing(tenant: str) -> NotFound:
     return NotFound(f"tenant {tenant} has no ledger", hint="bailiwick init makes one", code="ledger-missing")
-
-
-def _check_genesis(raw: bytes, keys: Keyring, head: Head) -> None:
-    """Refuse a ledger of another key or of a format that is not ours, before anything is written to it.
-
-    Where the head is signed by our key, the ledger was ours, and it is the first record that was changed.
-    """
-    genesis = read_record(raw, 0)
-    named = (genesis.event_type, genesis.detail.get("format"), genesis.detail.get("verifier"))
-    if head.checkpoint is not None and named != (GENESIS, FORMAT, keys.first.verifier.text()):
-        message = f"record 0 does not begin this ledger: it says {str(named)[:300]}"
-        raise LedgerBroken(Verdict.ALTERED, message, hint=BROKEN_HINT, index=0)
-    written_format, verifier = genesis.detail.get("format"), genesis.detail.get("verifier")
-    if genesis.event_type != GENESIS or written_format != FORMAT:
-        raise InputRefused(
-            f"the ledger's first record says {genesis.event_type} {str(written_format)[:40]}, not {GENESIS} {FORMAT}",
-            hint="open it with the version of bailiwick that wrote it",
-            code="ledger-format",
-        )
-    if verifier != keys.first.verifier.text():
-        raise NotTrusted(
-            f"the ledger belongs to the key {str(verifier)[:200]}, and this is {keys.first.verifier.text()}",
-            hint="restore the ledger's own key, or start a new ledger elsewhere",
-            code="ledger-key",
-        )

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from bailiwick.errors import UsageRefused
+from bailiwick.errors import RecordRefused, UsageRefused
 from bailiwick.ledger.proof import leaf_digest
-from bailiwick.ledger.record import KEY_MARK, Admitted, decode
-from bailiwick.model import Receipt
+from bailiwick.ledger.record import GROUP_MARK, KEY_MARK, Admitted, check_key, decode
+from bailiwick.ledger.recover import GROUP_BYTES_MAX
+from bailiwick.model import JsonValue, Receipt
 from bailiwick.ports import LedgerStore
 
 KEY_RECORDS_MAX = 8_192
@@ -75,3 +76,23 @@ def _is_same(raw: bytes, entry: Admitted, index: int) -> bool:
     """Say whether a stored record is what would be recorded there now."""
     place: Any = msgspec.json.decode(raw)
     return entry.seal(index, place["prev_hash"].encode(), place["timestamp"].encode()) == raw
+
+
+def group_marks(entries: Sequence[Admitted], key: str | None, is_atomic: bool) -> dict[str, JsonValue]:
+    """Give what the first record of a group says of the group.
+
+    Raises:
+        RecordRefused: the key has another form (``record-word``), or the records are too many for one flush (code
+            ``record-group-too-large``).
+    """
+    marks: dict[str, JsonValue] = {} if key is None else {KEY_MARK: check_key(key)}
+    if is_atomic and len(entries) > 1:
+        marks[GROUP_MARK] = len(entries)
+        size = sum([entry.size for entry in entries])
+        if size > GROUP_BYTES_MAX:
+            raise RecordRefused(
+                f"{len(entries)} records of up to {size} bytes are too many for one flush; at most {GROUP_BYTES_MAX}",
+                hint="record fewer at once, or let a crash divide them: record_many(..., is_atomic=False)",
+                code="record-group-too-large",
+            )
+    return marks
