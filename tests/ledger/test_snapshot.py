@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from bailiwick.canonical import canonical_bytes, digest, time_ns
-from bailiwick.errors import Unavailable
+from bailiwick.errors import LedgerBroken, Unavailable
 from bailiwick.ledger import Projection, Timeline, snapshot, timeline
 from bailiwick.ledger.proven import ProvenReader
 from bailiwick.ledger.snapshot import SNAPSHOT, Snapshots
@@ -213,6 +213,28 @@ def test_another_version_of_a_projection_shares_nothing(filled):
     past = ask(filled, 20, OTHER)
     assert past.snapshot is None
     assert past.state["seen"] == 40
+
+
+def test_a_file_under_the_name_of_another_version_is_not_believed(filled, place):
+    """Wrong if renaming a file could make the states of an old fold those of a new one."""
+    ask(filled, 20)
+    for old, new in ((side(place), side(place, version=2)), (side(place, 15), side(place, 15, version=2))):
+        place.disk.create(new)
+        place.disk.write(new, 0, place.bytes_of(old))
+    past = ask(filled, 20, OTHER)
+    assert (past.snapshot, past.state["seen"]) == (None, 40)
+
+
+@pytest.mark.parametrize("harmed", [3, 4, 7, 8, 19])
+def test_each_stretch_of_a_walk_is_proven_to_its_end(filled, place, harmed):
+    """Wrong if the last record before a stop could be changed, because none after it was compared."""
+    lines = place.bytes_of(place.segment()).split(b"\n")
+    lines[harmed] = lines[harmed].replace(b'"number":%d' % harmed, b'"number":%d' % (harmed ^ 1))
+    place.overwrite(place.segment(), b"\n".join(lines))
+    with pytest.raises(LedgerBroken) as caught:
+        ask(filled, 22)
+    assert caught.value.index == harmed
+    assert snapshots_of(filled) == []
 
 
 def test_a_snapshot_that_a_replay_does_not_agree_with_is_named(filled, place):
