@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 
@@ -14,7 +14,6 @@ from bailiwick.cli.verify import report_text
 from bailiwick.errors import LedgerBroken, Unavailable, UsageRefused, Verdict
 
 if TYPE_CHECKING:
-    from bailiwick.ledger.seal import Check
     from bailiwick.model import Record
 
 TAIL_MAX = 10_000
@@ -100,7 +99,7 @@ def verify(
     """
     if seal and fast:
         raise UsageRefused("--fast has nothing to seal", hint="give --seal, which verifies in full, or --fast")
-    check: Check = "fast" if fast else "full-and-seal" if seal else "full"
+    check: Literal["fast", "full-and-seal", "full"] = "fast" if fast else "full-and-seal" if seal else "full"
     try:
         with open_node(options) as (node, tenant):
             ledger = node.ledger(tenant)
