@@ -252,3 +252,21 @@ def test_a_batch_grows_again_after_a_poisoned_record(bench):
     bench.append(40)
     drain(pump)
     assert max(len(keys) for keys in sink.deliveries) > 8
+
+
+@pytest.mark.parametrize("pruned", [3, 9])
+def test_records_that_were_pruned_before_they_were_sent_are_counted_and_hold_nobody_up(bench, monkeypatch, pruned):
+    """Wrong if a sink waits for ever for records that are gone, or passes over them in silence."""
+    given = bench.ledger.records
+
+    def without_prefix(start=0, stop=None):
+        return (record for record in given(start, stop) if record.index >= pruned)
+
+    monkeypatch.setattr(bench.ledger, "records", without_prefix)
+    sink = MemoryAuditSink(records_max=2)
+    pump = bench.pump(sink)
+    assert pump.lag(pump.state())[0] == 10
+    first = pump.step()
+    assert first.state.notice == f"{pruned} records were pruned before they were sent"
+    drain(pump)
+    assert numbers(sink) == list(range(pruned, 10))

@@ -54,6 +54,16 @@ def test_a_torn_line_is_cut_off_at_every_byte(make_events):
         assert disk.read(FILE) == whole
 
 
+def test_a_torn_end_that_is_longer_than_what_comes_next_leaves_no_rest(make_events):
+    """Wrong if the rest of an unfinished write stays behind the next line, and is read as a part of it."""
+    disk = MemoryDisk()
+    large = make_events(1, text="x" * 5_000)
+    FileAuditSink(FOLDER, disk).deliver(large)
+    disk.truncate(FILE, disk.size(FILE) - 100)
+    FileAuditSink(FOLDER, disk).deliver(make_events(1))
+    assert indexes(disk) == [2]
+
+
 def test_a_hole_that_a_power_cut_left_is_cut_off(make_events):
     """Wrong if zeros in the middle of an unfinished batch stay, because a later line looks well."""
     disk, events = MemoryDisk(), make_events(4)
