@@ -11,19 +11,18 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from itertools import accumulate
 from pathlib import Path
 
 from bailiwick.adapters.disk_replace import replace_file
 from bailiwick.adapters.ledgerstore_checks import moved, record_pruned
 from bailiwick.adapters.ledgerstore_pruning import PrunedFiles
+from bailiwick.adapters.ledgerstore_segment import LOCK_WAIT_MS, Segment, lock_lost, locked, poisoned, unreadable
 from bailiwick.adapters.ledgerstore_segments import FileSegments
-from bailiwick.errors import LedgerBroken, LedgerPoisoned, Unavailable, Verdict
+from bailiwick.errors import LedgerBroken, Unavailable, Verdict
 from bailiwick.model import Pruned, Quarantined
 from bailiwick.ports import Disk, Hold
 
@@ -33,9 +32,6 @@ SEGMENT_BYTES = 64 << 20
 """Bytes after which a segment is full."""
 TAIL_BYTES_MAX = 16 << 20
 """Longest unfinished line that is looked at, in bytes; more than any group of records can leave behind."""
-
-LOCK_WAIT_MS = 30_000
-"""Longest wait for whoever holds the ledger, in milliseconds; a group takes a few."""
 
 _READ_BYTES = 8 << 20
 _LINE_BYTES = 1 << 16
@@ -57,9 +53,9 @@ class FileLedgerStore:
         self._segment_records = segment_records
         self._segment_bytes = segment_bytes
         self._firsts: tuple[int, ...] = ()
-        self._active = _Segment(0, self._path(0))
+        self._active = Segment(0, self._path(0))
         self._side_paths: set[Path] = set()
-        self._sealed: OrderedDict[int, _Segment] = OrderedDict()
+        self._sealed: OrderedDict[int, Segment] = OrderedDict()
         self._sealed_mutex = threading.Lock()
         self._hold: Hold | None = None
         self._turn = -1
@@ -78,7 +74,7 @@ class FileLedgerStore:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise _unreadable("read", self._folder, error) from error
+            raise unreadable("read", self._folder, error) from error
 
     def count(self) -> int:
         """Count the whole records that are stored now, by whomever."""
@@ -100,7 +96,7 @@ class FileLedgerStore:
                     return stop
                 self._start(stop)
         except OSError as error:
-            raise _unreadable("read", self._active.path, error) from error
+            raise unreadable("read", self._active.path, error) from error
 
     def tail(self) -> bytes:
         """Give the bytes after the last whole record."""
@@ -120,7 +116,7 @@ class FileLedgerStore:
         try:
             sizes = sum(self._disk.size(self._path(first)) for first in later)
         except OSError as error:
-            raise _unreadable("read", self._folder, error) from error
+            raise unreadable("read", self._folder, error) from error
         return segment.end - segment.offset(start) + sizes + active.end + len(active.tail)
 
     def read(self, start: int, stop: int) -> list[bytes]:
@@ -134,7 +130,7 @@ class FileLedgerStore:
         try:
             self._find_segments()
         except OSError as error:
-            raise _unreadable("read", self._folder, error) from error
+            raise unreadable("read", self._folder, error) from error
         return self._read(start, stop)
 
     def _read(self, start: int, stop: int) -> list[bytes]:
@@ -166,7 +162,7 @@ class FileLedgerStore:
         data = b"\n".join(records) + b"\n"
         try:
             if not self._is_held():
-                raise _lock_lost(self._lock_path)
+                raise lock_lost(self._lock_path)
             if not active.end:
                 # Whoever made the segment may have died before its name was durable.
                 self._disk.sync_folder(active.path.parent)
@@ -175,10 +171,10 @@ class FileLedgerStore:
             is_held = self._is_held()
         except OSError as error:
             self._undo(active, error)
-            raise _poisoned("write", active.path, error) from error
+            raise poisoned("write", active.path, error) from error
         if not is_held:
             # Somebody else may have written there too: nothing is taken off again, and nothing is promised.
-            raise _poisoned("keep alone", self._lock_path, OSError("another process took the lock meanwhile"))
+            raise poisoned("keep alone", self._lock_path, OSError("another process took the lock meanwhile"))
         active.grow([len(record) + 1 for record in records])
 
     def sync(self, start: int = 0) -> None:
@@ -196,7 +192,7 @@ class FileLedgerStore:
                 self._disk.write(segment.path, begin, data)
                 self._disk.sync(segment.path)
         except OSError as error:
-            raise _poisoned("flush", self._active.path, error) from error
+            raise poisoned("flush", self._active.path, error) from error
 
     def cut(self, start: int) -> Quarantined:
         """Move everything from record ``start`` on out of the way, durably, keeping its bytes aside."""
@@ -213,7 +209,7 @@ class FileLedgerStore:
             self._disk.truncate(active.path, active.offset(start))
             self._disk.sync(active.path)
         except OSError as error:
-            raise _poisoned("cut", active.path, error) from error
+            raise poisoned("cut", active.path, error) from error
         active.shrink(start)
         return kept
 
@@ -227,7 +223,7 @@ class FileLedgerStore:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise _unreadable("read", folder, error) from error
+            raise unreadable("read", folder, error) from error
         digests = [hashlib.sha256(data).hexdigest() for _, data in copies]
         return [
             Quarantined(name=match[0], index=int(match[1]), size=len(data), digest=f"sha256:{digest}")
@@ -242,7 +238,7 @@ class FileLedgerStore:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise _unreadable("read", self._folder / name, error) from error
+            raise unreadable("read", self._folder / name, error) from error
 
     def write_side(self, name: str, offset: int, data: bytes) -> None:
         """Write to a side file, made when first written."""
@@ -254,7 +250,7 @@ class FileLedgerStore:
                 self._disk.create(path)
             self._disk.write(path, offset, data)
         except OSError as error:
-            raise _unreadable("written", path, error) from error
+            raise unreadable("written", path, error) from error
 
     def retire(self, note: str) -> None:
         """Give nobody the store alone any more: the file MOVED says why. An empty note takes that back."""
@@ -270,7 +266,7 @@ class FileLedgerStore:
                 self._disk.unlink(path)
             self._disk.sync_folder(self._folder)
         except OSError as error:
-            raise _unreadable("written", path, error) from error
+            raise unreadable("written", path, error) from error
         finally:
             self._disk.release(path)
             self._turn = -1
@@ -283,7 +279,7 @@ class FileLedgerStore:
         except FileNotFoundError:
             return ""
         except OSError as error:
-            raise _unreadable("read", path, error) from error
+            raise unreadable("read", path, error) from error
 
     def close(self) -> None:
         """Let go of files."""
@@ -298,31 +294,31 @@ class FileLedgerStore:
         try:
             return self._pruning.state()
         except OSError as error:
-            raise _unreadable("read", self._folder, error) from error
+            raise unreadable("read", self._folder, error) from error
 
     def leaves(self, start: int, stop: int) -> list[bytes]:
         """Give the leaf digests ``start`` to ``stop`` of pruned records."""
         try:
             return self._pruning.leaves(self._minimum(), start, stop)
         except OSError as error:
-            raise _unreadable("read", self._folder, error) from error
+            raise unreadable("read", self._folder, error) from error
 
     def carried(self, start: int, stop: int) -> list[tuple[int, bytes]]:
         """Give index and bytes of the records that were carried on, from ``start`` to ``stop``."""
         try:
             return self._pruning.carried(self._minimum(), start, stop)
         except OSError as error:
-            raise _unreadable("read", self._folder, error) from error
+            raise unreadable("read", self._folder, error) from error
 
     def prune(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
         """Delete every record below the minimum, at once or not at all, and keep what is given."""
         assert 0 < pruned.minimum < self._active.stop, (pruned.minimum, self._active.stop)
         try:
             if not self._is_held():
-                raise _lock_lost(self._lock_path)
+                raise lock_lost(self._lock_path)
             self._pruning.write(pruned, leaves, carried)
         except OSError as error:
-            raise _unreadable("pruned", self._folder, error) from error
+            raise unreadable("pruned", self._folder, error) from error
         self.tidy()
 
     def tidy(self) -> None:
@@ -342,7 +338,7 @@ class FileLedgerStore:
             self._delete_below(minimum)
             self._find_segments()
         except OSError as error:
-            raise _unreadable("pruned", self._folder, error) from error
+            raise unreadable("pruned", self._folder, error) from error
 
     def _delete_below(self, minimum: int) -> None:
         folder = self._folder / "seg"
@@ -379,7 +375,7 @@ class FileLedgerStore:
             return False
         return True
 
-    def _is_full(self, segment: _Segment) -> bool:
+    def _is_full(self, segment: Segment) -> bool:
         return segment.stop - segment.first >= self._segment_records or segment.end >= self._segment_bytes
 
     def _find_segments(self) -> bool:
@@ -400,7 +396,7 @@ class FileLedgerStore:
                 hint="restore the ledger's folder from a copy",
                 index=0,
             )
-        active = _Segment(firsts[-1], self._path(firsts[-1]))
+        active = Segment(firsts[-1], self._path(firsts[-1]))
         self._look(active)
         with self._sealed_mutex:
             self._sealed.clear()
@@ -414,7 +410,7 @@ class FileLedgerStore:
         self._disk.release(self._active.path)
         if first not in self._firsts:
             self._firsts = (*self._firsts, first)
-        self._active = _Segment(first, self._path(first))
+        self._active = Segment(first, self._path(first))
 
     def _create(self, first: int) -> None:
         path = self._path(first)
@@ -422,10 +418,10 @@ class FileLedgerStore:
             self._disk.make_folder(path.parent)
             self._disk.create(path)
         except OSError as error:
-            raise _poisoned("create", path, error) from error
+            raise poisoned("create", path, error) from error
         self._start(first)
 
-    def _look(self, segment: _Segment) -> None:
+    def _look(self, segment: Segment) -> None:
         """Take in what others wrote to the newest segment, or cut from it, since the last look."""
         size = self._disk.size(segment.path)
         if size == segment.end + len(segment.tail) and not segment.tail:
@@ -439,7 +435,7 @@ class FileLedgerStore:
                 break
             segment.take(segment.tail + data)
 
-    def _sealed_segment(self, index: int) -> _Segment:
+    def _sealed_segment(self, index: int) -> Segment:
         """Find where the lines of a full segment begin; the last few are remembered."""
         position = bisect_right(self._firsts, index)
         first, stop = self._firsts[position - 1], self._firsts[position]
@@ -448,11 +444,11 @@ class FileLedgerStore:
             if segment is not None:
                 self._sealed.move_to_end(first)
                 return segment
-        segment = _Segment(first, self._path(first))
+        segment = Segment(first, self._path(first))
         try:
             self._look(segment)
         except OSError as error:
-            raise _unreadable("read", segment.path, error) from error
+            raise unreadable("read", segment.path, error) from error
         if segment.stop != stop or segment.tail:
             raise LedgerBroken(
                 Verdict.CORRUPT if segment.stop >= stop or segment.tail else Verdict.TRUNCATED,
@@ -472,18 +468,18 @@ class FileLedgerStore:
         try:
             line, newline, _ = self._disk.read(path, 0, _LINE_BYTES).partition(b"\n")
         except OSError as error:
-            raise _unreadable("read", path, error) from error
+            raise unreadable("read", path, error) from error
         if not newline:
             message = f"the first record of {path.name} does not end"
             raise LedgerBroken(Verdict.CORRUPT, message, hint="restore that file from a copy", index=first)
         return line
 
-    def _read_lines(self, segment: _Segment, start: int, stop: int) -> list[bytes]:
+    def _read_lines(self, segment: Segment, start: int, stop: int) -> list[bytes]:
         begin, end = segment.offset(start), segment.offset(stop)
         try:
             data = self._disk.read(segment.path, begin, end - begin)
         except OSError as error:
-            raise _unreadable("read", segment.path, error) from error
+            raise unreadable("read", segment.path, error) from error
         lines = data.split(b"\n")
         if len(data) != end - begin or lines.pop() or len(lines) != stop - start:
             raise LedgerBroken(
@@ -494,7 +490,7 @@ class FileLedgerStore:
             )
         return lines
 
-    def _keep_aside(self, start: int, segment: _Segment) -> Quarantined:
+    def _keep_aside(self, start: int, segment: Segment) -> Quarantined:
         data = self._disk.read(segment.path, segment.offset(start))
         digest = hashlib.sha256(data).hexdigest()
         path = self._folder / "quarantine" / f"{start:012d}-{digest[:16]}"
@@ -508,7 +504,7 @@ class FileLedgerStore:
         self._disk.release(path)
         return Quarantined(name=path.name, index=start, size=len(data), digest=f"sha256:{digest}")
 
-    def _undo(self, segment: _Segment, error: OSError) -> None:
+    def _undo(self, segment: Segment, error: OSError) -> None:
         """Take an unacknowledged group off again, so that nobody builds on bytes that may never reach the disk."""
         self._disk.release(segment.path)
         try:
@@ -536,9 +532,9 @@ class _Exclusive:
                 self._disk.make_folder(self._path.parent)
                 self._take()
         except TimeoutError as error:
-            raise _locked(self._path) from error
+            raise locked(self._path) from error
         except OSError as error:
-            raise _unreadable("locked", self._path, error) from error
+            raise unreadable("locked", self._path, error) from error
         try:
             if not self._store._is_undisturbed and (note := self._store.retired()):
                 raise moved(note)
@@ -554,80 +550,8 @@ class _Exclusive:
     def _take(self) -> None:
         holding = self._disk.lock(self._path, LOCK_WAIT_MS)
         hold = self._store._hold = holding.__enter__()
-        # Whoever retires a store, prunes it or starts a segment holds the lock; if nobody had it since, none of them did.
+        # Whoever retires a store, prunes it or starts a segment holds the lock; if nobody had it since, nobody did.
         turn = getattr(hold, "turn", None)
         self._store._is_undisturbed = turn is not None and turn == self._store._turn + 1
         self._store._turn = -1 if turn is None else turn
         self._holding = holding
-
-
-class _Segment:
-    """What is known of one segment's file: where each whole line ends, and the unfinished one."""
-
-    __slots__ = ("ends", "first", "path", "tail")
-
-    def __init__(self, first: int, path: Path) -> None:
-        self.first = first
-        self.path = path
-        self.ends = array("Q")
-        self.tail = b""
-
-    @property
-    def stop(self) -> int:
-        """The index after the last whole record."""
-        return self.first + len(self.ends)
-
-    @property
-    def end(self) -> int:
-        """Where the last whole line ends, in bytes from the start of the file."""
-        return self.ends[-1] if self.ends else 0
-
-    def offset(self, index: int) -> int:
-        """Where a record begins, in bytes from the start of the file."""
-        return self.ends[index - self.first - 1] if index > self.first else 0
-
-    def grow(self, sizes: Sequence[int]) -> None:
-        """Take in lines by their sizes, newline included."""
-        ends = list(accumulate(sizes, initial=self.end))
-        self.ends.extend(ends[1:])
-
-    def take(self, data: bytes) -> None:
-        """Take in bytes that follow the last whole line; what is unfinished stays as the tail."""
-        *lines, self.tail = data.split(b"\n")
-        self.grow([len(line) + 1 for line in lines])
-
-    def shrink(self, stop: int) -> None:
-        """Forget the lines from an index on."""
-        del self.ends[stop - self.first :]
-        self.tail = b""
-
-
-def _locked(path: Path) -> Unavailable:
-    return Unavailable(
-        f"another process holds {path} for more than {LOCK_WAIT_MS / 1000:g} seconds",
-        hint=f"fuser {path} names it; end it or let it go on, and try again",
-        code="ledger-locked",
-    )
-
-
-def _lock_lost(path: Path) -> Unavailable:
-    return Unavailable(
-        f"another process took {path} meanwhile; nothing was written",
-        hint="do not remove or restore that file while anything runs; try again",
-        code="ledger-lock-lost",
-    )
-
-
-def _unreadable(verb: str, path: Path, error: OSError) -> Unavailable:
-    return Unavailable(
-        f"{path} cannot be {verb}: {error.strerror or error}",
-        hint="check the disk, and who owns the folder; then try again",
-        code="ledger-unreadable",
-    )
-
-
-def _poisoned(verb: str, path: Path, error: OSError) -> LedgerPoisoned:
-    return LedgerPoisoned(
-        f"could not {verb} {path}: {error.strerror or error}; whether the newest records are kept is unknown",
-        hint="see to the disk and its free space, then start again; nothing that was acknowledged is lost",
-    )

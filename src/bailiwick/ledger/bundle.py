@@ -6,16 +6,15 @@ bundles there are, and how long each is. A file too many is refused like a file 
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bailiwick.errors import NotFound, NotTrusted, Unavailable, UsageRefused, Verdict
+from bailiwick.errors import NotFound, NotTrusted, UsageRefused, Verdict
 from bailiwick.keys import VERIFIER_CHARACTERS_MAX, Verifier
 from bailiwick.ledger.audit import PROBLEMS_MAX, Problem, RecordWalk, Report, problem_of
 from bailiwick.ledger.chain import Fault
+from bailiwick.ledger.folder import Folder
 from bailiwick.ledger.minimum import (
     CARRIED_BYTES_MAX,
     CARRIED_FILE,
@@ -93,7 +92,7 @@ def verify_bundle(
         anchors = [Verifier.read(key)]
     if not path.is_dir():
         raise NotFound(f"there is no folder {path}", hint="give the folder that `bailiwick ledger export` wrote")
-    audit = _BundleAudit(_Folder(path), anchors, policy)
+    audit = _BundleAudit(Folder(path), anchors, policy)
     try:
         audit.read_checkpoint()
         audit.read_cosigned()
@@ -106,39 +105,6 @@ def verify_bundle(
     except _Refused:
         pass
     return audit.report()
-
-
-class _Folder:
-    """The files of a bundle by their path within it; whatever is not a plain file is kept apart."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.odd: list[str] = []
-        self.files = dict(self._walk(path, ""))
-
-    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-            for entry in entries:
-                name = prefix + entry.name
-                seen = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(seen.st_mode) and name.count("/") < 32:
-                    yield from self._walk(Path(entry.path), name + "/")
-                elif stat.S_ISREG(seen.st_mode):
-                    yield name, seen.st_size
-                else:
-                    self.odd.append(name)
-        except OSError as error:
-            raise _unreadable(folder, error) from error
-
-    def read(self, name: str, size_max: int) -> bytes:
-        """Read a whole file of at most ``size_max`` bytes, and one byte more where it is longer."""
-        try:
-            handle = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as file:
-                return file.read(size_max + 1)
-        except OSError as error:
-            raise _unreadable(self.path / name, error) from error
 
 
 @dataclass(slots=True)
@@ -165,7 +131,7 @@ class _BundleAudit:
     ``_keys`` are the keys that the ledger is said to have had, oldest first, until its records have said so too.
     """
 
-    def __init__(self, folder: _Folder, anchors: Sequence[Verifier] | None, policy: Policy | None) -> None:
+    def __init__(self, folder: Folder, anchors: Sequence[Verifier] | None, policy: Policy | None) -> None:
         self._folder = folder
         self._anchors = anchors
         self._policy = policy
@@ -254,7 +220,7 @@ class _BundleAudit:
         file = since / CHECKPOINT_FILE if since.is_dir() else since
         if not file.is_file():
             raise NotFound(f"there is no checkpoint at {file}", hint="give the file that you kept earlier")
-        self._read_older(_Folder(file.parent).read(file.name, COSIGNED_BYTES_MAX), str(file))
+        self._read_older(Folder(file.parent).read(file.name, COSIGNED_BYTES_MAX), str(file))
 
     def _read_older(self, data: bytes, file: str) -> tuple[Checkpoint | None, Sequence[Cosignature]]:
         assert self._checkpoint is not None
@@ -531,9 +497,3 @@ def _is_signed_by(note: bytes, verifier: Verifier) -> bool:
     except (ValueError, NotTrusted):
         return False
     return True
-
-
-def _unreadable(path: Path, error: OSError) -> Unavailable:
-    return Unavailable(
-        f"{path} cannot be read: {error.strerror or error}", hint="check who owns it", code="bundle-unreadable"
-    )
