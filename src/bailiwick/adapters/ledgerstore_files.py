@@ -35,7 +35,8 @@ TAIL_BYTES_MAX = 16 << 20
 
 _READ_BYTES = 8 << 20
 _LINE_BYTES = 1 << 16
-_SEALED_KEPT = 4
+_SEALED_KEPT = 64
+"""Full segments whose line ends are remembered, in number; each takes half a megabyte."""
 _MOVED = "MOVED"
 _QUARANTINE_NAME = re.compile(r"([0-9]{12})-([0-9a-f]{16})\Z")
 _SEGMENT_NAME = re.compile(r"([0-9]{12})\.jsonl\Z")
