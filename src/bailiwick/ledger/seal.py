@@ -70,7 +70,7 @@ class Seals(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 Check = Literal["full", "full-and-seal", "fast"]
-"""How to check a ledger: every record; that, and seal the full segments; or only that what was sealed did not change."""
+"""How to check: every record; that, and seal the full segments; or only that what was sealed did not change."""
 
 
 def verify_store(
