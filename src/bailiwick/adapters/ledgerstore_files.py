@@ -8,7 +8,6 @@ newest is ever written; opening reads that one alone. A record is a line, so it 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 from bisect import bisect_right
@@ -18,9 +17,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bailiwick.adapters.disk_replace import replace_file
-from bailiwick.adapters.ledgerstore_checks import moved, record_pruned
+from bailiwick.adapters.ledgerstore_checks import record_pruned
+from bailiwick.adapters.ledgerstore_exclusive import Exclusive
 from bailiwick.adapters.ledgerstore_pruning import PrunedFiles
-from bailiwick.adapters.ledgerstore_segment import LOCK_WAIT_MS, Segment, lock_lost, locked, poisoned, unreadable
+from bailiwick.adapters.ledgerstore_quarantine import Quarantine
+from bailiwick.adapters.ledgerstore_segment import Segment, lock_lost, poisoned, unreadable
 from bailiwick.adapters.ledgerstore_segments import FileSegments
 from bailiwick.errors import LedgerBroken, Unavailable, Verdict
 from bailiwick.model import Pruned, Quarantined
@@ -38,7 +39,6 @@ _LINE_BYTES = 1 << 16
 _SEALED_KEPT = 64
 """Full segments whose line ends are remembered, in number; each takes half a megabyte."""
 _MOVED = "MOVED"
-_QUARANTINE_NAME = re.compile(r"([0-9]{12})-([0-9a-f]{16})\Z")
 _SEGMENT_NAME = re.compile(r"([0-9]{12})\.jsonl\Z")
 
 
@@ -62,11 +62,12 @@ class FileLedgerStore:
         self._turn = -1
         self._is_undisturbed = False
         self._pruning = PrunedFiles(folder, disk)
+        self._quarantine = Quarantine(folder / "quarantine", disk)
         self._pruned: Pruned | None = None
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the store alone, among all threads and processes."""
-        return _Exclusive(self, self._disk, self._lock_path)
+        return Exclusive(self, self._disk, self._lock_path)
 
     def exists(self) -> bool:
         """Say whether there is a segment."""
@@ -206,7 +207,7 @@ class FileLedgerStore:
                 index=start,
             )
         try:
-            kept = self._keep_aside(start, active)
+            kept = self._quarantine.keep(start, self._disk.read(active.path, active.offset(start)))
             self._disk.truncate(active.path, active.offset(start))
             self._disk.sync(active.path)
         except OSError as error:
@@ -216,21 +217,10 @@ class FileLedgerStore:
 
     def kept_aside(self, start: int) -> list[Quarantined]:
         """Give what ``cut`` moved aside from record ``start`` on; a copy that was interrupted is not one."""
-        folder = self._folder / "quarantine"
         try:
-            names = self._disk.names(folder)
-            found = [match for name in names if (match := _QUARANTINE_NAME.match(name)) and int(match[1]) >= start]
-            copies = [(match, self._disk.read(folder / match[0])) for match in found]
-        except FileNotFoundError:
-            return []
+            return self._quarantine.kept(start)
         except OSError as error:
-            raise unreadable("read", folder, error) from error
-        digests = [hashlib.sha256(data).hexdigest() for _, data in copies]
-        return [
-            Quarantined(name=match[0], index=int(match[1]), size=len(data), digest=f"sha256:{digest}")
-            for (match, data), digest in zip(copies, digests, strict=True)
-            if digest.startswith(match[2])
-        ]
+            raise unreadable("read", self._folder, error) from error
 
     def read_side(self, name: str, offset: int, size: int) -> bytes:
         """Read from a side file; fewer bytes, or none, where it is short or missing."""
@@ -491,20 +481,6 @@ class FileLedgerStore:
             )
         return lines
 
-    def _keep_aside(self, start: int, segment: Segment) -> Quarantined:
-        data = self._disk.read(segment.path, segment.offset(start))
-        digest = hashlib.sha256(data).hexdigest()
-        path = self._folder / "quarantine" / f"{start:012d}-{digest[:16]}"
-        self._disk.make_folder(path.parent)
-        if self._exists(path):
-            self._disk.unlink(path)
-        self._disk.create(path)
-        self._disk.write(path, 0, data)
-        self._disk.sync(path)
-        self._disk.sync_folder(path.parent)
-        self._disk.release(path)
-        return Quarantined(name=path.name, index=start, size=len(data), digest=f"sha256:{digest}")
-
     def _undo(self, segment: Segment, error: OSError) -> None:
         """Take an unacknowledged group off again, so that nobody builds on bytes that may never reach the disk."""
         self._disk.release(segment.path)
@@ -513,46 +489,3 @@ class FileLedgerStore:
             self._disk.sync(segment.path)
         except OSError as second:
             error.add_note(f"and its bytes could not be taken off again: {second}")
-
-
-class _Exclusive:
-    """The lock of a store, held while a block runs; its folder is made where it is missing."""
-
-    __slots__ = ("_disk", "_holding", "_path", "_store")
-
-    def __init__(self, store: FileLedgerStore, disk: Disk, path: Path) -> None:
-        self._store = store
-        self._disk = disk
-        self._path = path
-
-    def __enter__(self) -> None:
-        try:
-            try:
-                self._take()
-            except FileNotFoundError:
-                self._disk.make_folder(self._path.parent)
-                self._take()
-        except TimeoutError as error:
-            raise locked(self._path) from error
-        except OSError as error:
-            raise unreadable("locked", self._path, error) from error
-        try:
-            if not self._store._is_undisturbed and (note := self._store.retired()):
-                raise moved(note)
-        except BaseException:
-            self._store._turn = -1
-            self.__exit__()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._store._hold = None
-        self._holding.__exit__(None, None, None)
-
-    def _take(self) -> None:
-        holding = self._disk.lock(self._path, LOCK_WAIT_MS)
-        hold = self._store._hold = holding.__enter__()
-        # Whoever retires a store, prunes it or starts a segment holds the lock; if nobody had it since, nobody did.
-        turn = getattr(hold, "turn", None)
-        self._store._is_undisturbed = turn is not None and turn == self._store._turn + 1
-        self._store._turn = -1 if turn is None else turn
-        self._holding = holding

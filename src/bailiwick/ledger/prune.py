@@ -212,7 +212,9 @@ class Keeping:
             pruned = pruned_of(self._store)
             if (pruned.minimum if pruned else 0) != plan.start:
                 raise _changed("somebody else pruned meanwhile")
-            again = self._plan(rules, plan.before, plan.is_carrying, plan.today) if rules.changes != plan.changes else plan
+            again = plan
+            if rules.changes != plan.changes:
+                again = self._plan(rules, plan.before, plan.is_carrying, plan.today)
             _check_plan(again)
             if (again.stop, again.deleted) != (plan.stop, plan.deleted):
                 raise _changed("a policy or hold was recorded meanwhile")
