@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from benchmarks import append, decide
+from benchmarks import append, decide, start
 from benchmarks.table import markdown
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -30,7 +30,11 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="replace the table in docs/performance.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
-        rows = [*decide.measure(options.input, Path(folder)), *append.measure(Path(folder) / "append")]
+        rows = [
+            *start.measure(Path(folder) / "start"),
+            *decide.measure(options.input, Path(folder)),
+            *append.measure(Path(folder) / "append"),
+        ]
     text = f"{_machine()}\n\n{markdown(rows)}"
     print(text)
     if options.write:
