@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from benchmarks import append, decide, prove, verify
+from benchmarks import append, decide, prove, start, verify
 from benchmarks.table import markdown
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -34,7 +34,8 @@ def main() -> None:
     records = RECORDS_FULL if options.full else RECORDS
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
         place = Path(folder)
-        rows = [*decide.measure(options.input, place), *append.measure(place / "append")]
+        rows = [*start.measure(place / "start"), *decide.measure(options.input, place)]
+        rows += append.measure(place / "append")
         verify.build(place / "large", records)
         rows += [*verify.measure(place / "large"), *prove.measure(place / "tree", place / "large", records)]
     text = f"{_machine(options.full)}\n\n{markdown(rows)}"

@@ -557,7 +557,7 @@ class Segmented(Protocol):
 
 @runtime_checkable
 class Prunable(Protocol):
-    """A ``LedgerStore`` whose oldest records can be deleted. Their leaf digests stay, so that every proof still verifies.
+    """A ``LedgerStore`` whose oldest records can be deleted. Their leaf digests stay, so that proofs still verify.
 
     ``read`` of a pruned record raises ``NotFound`` (code ``record-pruned``), of one that was carried on gives it.
     """
@@ -623,7 +623,7 @@ class Segments(Protocol):
         ...
 
     def digest(self, first: int) -> str:
-        """Give ``sha256:`` and the SHA-256 of the full segment that starts at a record: its lines, newlines included."""
+        """Give ``sha256:`` and the SHA-256 of the full segment that starts at a record: lines and newlines."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import random
 import tracemalloc
 
@@ -195,3 +196,12 @@ def test_damaged_files_lose_no_line_to_another():
             else:
                 covered.append(int(each.message.split()[1]))
         assert covered == list(range(2, len(lines) + 2))
+
+
+def test_a_row_is_given_when_it_has_come_through_a_pipe():
+    """Wrong if whoever types rows into a pipe had to fill a chunk before the first answer."""
+    reading, writing = os.pipe()
+    with open(writing, "wb", buffering=0) as sender, open(reading, "rb") as receiver:  # noqa: PTH123 - these are handles
+        sender.write(b"a,b\n1,2\n3")
+        rows = read_rows(receiver)
+        assert next(rows).body == "1,2"

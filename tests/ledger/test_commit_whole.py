@@ -164,9 +164,9 @@ def test_a_key_is_looked_for_among_so_many_records_and_no_more(place):
 
 def test_whoever_waits_for_a_stopped_holder_is_told_so(place, monkeypatch):
     """Wrong if one process that was stopped within a group stopped every other one for ever."""
-    from bailiwick.adapters import ledgerstore_files
+    from bailiwick.adapters import ledgerstore_exclusive
 
-    monkeypatch.setattr(ledgerstore_files, "LOCK_WAIT_MS", 20)
+    monkeypatch.setattr(ledgerstore_exclusive, "LOCK_WAIT_MS", 20)
     with place.create() as ledger:
         told = []
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
+from bailiwick.adapters.ledgerstore_quarantine import Quarantine
 from bailiwick.errors import LedgerPoisoned
 from bailiwick.ledger import recover, tip, writer
 from bailiwick.testing import SimulatedDisk
@@ -156,14 +157,14 @@ def record_again_under_the_same_key(patch):
 
 def move_aside_without_a_copy(patch):
     """What is cut is not kept."""
-    keep = FileLedgerStore._keep_aside
+    keep = Quarantine.keep
 
-    def forget(store, start, segment):
-        kept = keep(store, start, segment)
-        store._disk.unlink(store._folder / "quarantine" / kept.name)
+    def forget(place, start, data):
+        kept = keep(place, start, data)
+        place._disk.unlink(place._folder / kept.name)
         return kept
 
-    patch.setattr(FileLedgerStore, "_keep_aside", forget)
+    patch.setattr(Quarantine, "keep", forget)
 
 
 def cut_more_than_was_torn(patch):

@@ -158,8 +158,10 @@ def _line(number: int, text: bytes, dropped: int) -> _Line:
 
 
 def _read(stream: BinaryIO, chunk_bytes: int) -> bytes:
+    """Read what is there, up to a chunk: on a pipe a row is given when it has come, not when the chunk is full."""
+    read = getattr(stream, "read1", stream.read)
     try:
-        return stream.read(chunk_bytes)
+        return bytes(read(chunk_bytes))
     except OSError as error:
         raise Unavailable(
             f"the rows cannot be read any further: {error}", hint="check the file or pipe, then run it again"
