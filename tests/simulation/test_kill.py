@@ -110,7 +110,8 @@ def changes(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
 def killed_by_disk(seed: int, home: Home, changes: int) -> None:
     """Die twice at changes that the seed picks, the second time during recovery or what follows it."""
     dice = random.Random(seed)
-    assert home.live([], after=dice.randint(1, changes)) is None, "the first life was not killed"
+    # Checkpoints go by the clock, so that two lives differ by a few changes: the last ones may not come.
+    assert home.live([], after=dice.randint(1, changes * 7 // 8)) is None, "the first life was not killed"
     home.live([], after=dice.randint(1, changes))
     assert home.live([]) is not None, "the last life did not come to its end"
     home.check()
