@@ -8,7 +8,7 @@ unit.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -267,9 +267,9 @@ class HostCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One finished call of one module: its answer and its cost. A run that failed raises ``ModuleFailed`` instead.
+    """One finished call of one module: its answer, its cost, and what it asked of the host, in order.
 
-    ``transcript`` holds what the guest asked of the host, in order.
+    A run that failed raises ``ModuleFailed`` instead.
     """
 
     output: bytes
@@ -288,24 +288,6 @@ class ModuleRef:
     def to_json(self) -> dict[str, JsonValue]:
         """Give the reference as JSON."""
         return {"name": self.name, "digest": self.digest}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallContext:
-    """What a host service knows of the call that asks it.
-
-    ``scope`` is what was granted; ``budget_left`` bounds the answer; ``depth`` counts calls above this one, and
-    ``path`` names the modules that are running, outermost first. ``charge`` takes fuel from the caller's budget.
-    """
-
-    tenant: str
-    module: ModuleRef
-    actor: Actor
-    scope: Mapping[str, JsonValue]
-    budget_left: Budget
-    depth: int
-    path: tuple[str, ...]
-    charge: Callable[[int], None]
 
 
 # --- what a decision is ---------------------------------------------------------------------------------------------

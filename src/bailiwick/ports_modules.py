@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from bailiwick.model import CallContext, JsonValue
+from bailiwick.model import Actor, Budget, JsonValue, ModuleRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """What a host service knows of the call that asks it.
+
+    ``scope`` is what was granted; ``budget_left`` bounds the answer; ``depth`` counts calls above this one, and
+    ``path`` names the modules that are running, outermost first. ``charge`` takes fuel from the caller's budget.
+    """
+
+    tenant: str
+    module: ModuleRef
+    actor: Actor
+    scope: Mapping[str, JsonValue]
+    budget_left: Budget
+    depth: int
+    path: tuple[str, ...]
+    charge: Callable[[int], None]
 
 
 class HostService(Protocol):
