@@ -1,6 +1,6 @@
 """Build the modules that ship with bailiwick from their C sources, and write what a manifest says of the result.
 
-Run it as ``python tools/build_guests.py`` (needs the ``guests`` extra, which brings the compiler). The same source and
+Run it as ``python tools/build_guests.py`` (needs the ``modules`` extra, which brings the compiler). The same source and
 compiler give the same bytes in any folder, which is what ``tests/engine/test_guest_build.py`` holds it to; with
 ``--check`` nothing is written, and the exit code is 1 where something differs.
 """

@@ -27,7 +27,7 @@ def test_building_again_gives_the_same_bytes(manifest):
     declared = json.loads(manifest.read_text())["build"]["compiler"]
     found = compiler_version()
     if found is None:
-        pytest.skip("ziglang is not installed: python -m pip install 'bailiwick[guests]'")
+        pytest.skip("ziglang is not installed: python -m pip install 'bailiwick[modules]'")
     if found != declared:
         pytest.skip(f"the manifest was built with {declared}, and {found} is here")
     checked = subprocess.run([sys.executable, str(TOOL), "--check"], capture_output=True, text=True, check=False)

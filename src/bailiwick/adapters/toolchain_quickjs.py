@@ -1,0 +1,70 @@
+"""JavaScript through ``componentize-qjs`` of npm: a component that carries QuickJS and the author's code, about 1 MB.
+
+Needs Node, and the package in ``node_modules`` of the module's folder or of one above it. Two builds differ in a few
+bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+from bailiwick.adapters.toolchain_process import missing, run_build
+from bailiwick.ports_toolchain import BuildAnswer, BuildOrder
+
+PROGRAM = "componentize-qjs"
+VERSION_WANTED = "0.4.5"
+"""What a new module asks npm for."""
+
+
+class QuickjsToolchain:
+    """See ``ports.Toolchain``; looks for the package from ``folder`` upwards."""
+
+    is_reproducible = False
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    def version(self) -> str:
+        """Name the compiler; see ``ports.Toolchain``."""
+        manifest = json.loads((self._package() / "package.json").read_bytes())
+        return f"{PROGRAM} {manifest['version']}"
+
+    def build(self, order: BuildOrder) -> BuildAnswer:
+        """Build a component from JavaScript; see ``ports.Toolchain``."""
+        script = self._package() / "cli.mjs"
+        glue = files("bailiwick") / "builtin" / "templates" / "glue" / "entry.js.txt"
+        made = f"{order.name}.wasm"
+        order = BuildOrder(
+            name=order.name,
+            main=order.main,
+            sources={
+                **{f"source/{name}": content for name, content in order.sources.items()},
+                "source/bailiwick_entry.js": glue.read_bytes().replace(b"MODULE", order.main.encode()),
+            },
+            wit=order.wit,
+            world=order.world,
+        )
+        arguments = ["--wit", "wit", "--world", order.world, "--js", "source/bailiwick_entry.js"]
+        arguments += ["--module-root", "source", "--stub-wasi", "--opt-size", "--sync", "--output", made]
+        return run_build([_node(), os.fspath(script)], arguments, order, made)
+
+    def _package(self) -> Path:
+        for folder in (self._folder, *self._folder.parents):
+            package = folder / "node_modules" / PROGRAM
+            if (package / "package.json").is_file():
+                return package
+        raise missing(
+            f"the npm package {PROGRAM}",
+            f"in the module's folder: npm install --save-dev {PROGRAM}@{VERSION_WANTED}",
+        )
+
+
+def _node() -> str:
+    found = shutil.which("node")
+    if found is None:
+        raise missing("Node", "install Node 20 or newer")
+    return found

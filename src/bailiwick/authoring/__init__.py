@@ -1,0 +1,24 @@
+"""The author's room: a new module from a template, its build, its cases. Files come in and go out as values.
+
+``start`` gives the files of a new module, ``read_project`` reads what an author wrote, ``build`` makes the binary and
+completes the manifest, ``run_cases`` runs the cases that lie beside the source.
+"""
+
+from bailiwick.authoring.build import Built, Comparison, build, compare_builds
+from bailiwick.authoring.cases import CaseFailure, CaseReport, run_cases
+from bailiwick.authoring.project import LANGUAGES, Project, read_project
+from bailiwick.authoring.template import start
+
+__all__ = [
+    "LANGUAGES",
+    "Built",
+    "CaseFailure",
+    "CaseReport",
+    "Comparison",
+    "Project",
+    "build",
+    "compare_builds",
+    "read_project",
+    "run_cases",
+    "start",
+]

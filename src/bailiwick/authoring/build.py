@@ -1,0 +1,117 @@
+"""From source to binary: the toolchain of the language, and the manifest completed with what came out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from bailiwick.authoring.project import CONTRACT, MANIFEST, Project
+from bailiwick.canonical import digest
+from bailiwick.errors import InputRefused
+from bailiwick.ports_toolchain import BuildOrder, Toolchain
+from bailiwick.schema import Schemas
+
+WORLD = "module"
+"""The world that a component of the fast form fills."""
+COMPONENT_CALL = "component-call/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A module that was built: its binary, and its manifest as JSON text, complete but unsigned."""
+
+    name: str
+    file: str
+    wasm: bytes
+    manifest: bytes
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the binary, with its name."""
+        return digest(self.wasm)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What goes back into the module's folder, by name."""
+        return {self.file: self.wasm, MANIFEST: self.manifest}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two builds of one source: their digests, and whether this toolchain promises that they are the same."""
+
+    first: str
+    second: str
+    is_promised: bool
+
+    @property
+    def is_same(self) -> bool:
+        """Whether they came out the same."""
+        return self.first == self.second
+
+
+def build(project: Project, toolchain: Toolchain) -> Built:
+    """Build a module, and write digest, source and compiler into its manifest.
+
+    Raises:
+        InputRefused: it does not compile (``build-failed``), or asks for an interface that there is no contract of
+            (``module-interface-unknown``).
+        Unavailable: the toolchain is missing or too slow.
+        SchemaViolated: the completed manifest breaks its contract.
+    """
+    compiler = toolchain.version()
+    answer = toolchain.build(_order(project))
+    manifest: dict[str, Any] = {
+        **project.manifest,
+        "digest": digest(answer.wasm),
+        "source": {"file": project.main, "digest": digest(project.sources[project.main])},
+        "build": {"compiler": compiler, "command": list(answer.command)},
+    }
+    Schemas().contract(CONTRACT).check(manifest, subject=MANIFEST)
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    return Built(name=project.name, file=str(manifest["file"]), wasm=answer.wasm, manifest=text.encode())
+
+
+def compare_builds(project: Project, toolchain: Toolchain) -> Comparison:
+    """Build twice, each in a new folder, and compare.
+
+    Raises: as ``build``.
+    """
+    first, second = (build(project, toolchain).digest for _ in range(2))
+    return Comparison(first=first, second=second, is_promised=toolchain.is_reproducible)
+
+
+def _order(project: Project) -> BuildOrder:
+    is_component = project.manifest["abi"] == COMPONENT_CALL
+    wit = _wit(project) if is_component else {}
+    return BuildOrder(
+        name=project.name,
+        main=project.main,
+        sources=project.sources,
+        wit=wit,
+        world=WORLD if is_component else "",
+    )
+
+
+def _wit(project: Project) -> Mapping[str, bytes]:
+    """Write the world that the module fills: what it asks for as imports, and ``call`` as its export."""
+    interfaces = sorted({str(each["interface"]) for each in project.manifest["capabilities"]})
+    lines = ["package bailiwick:module@0.1.0;", "", f"world {WORLD} {{"]
+    lines += [f"  import {interface};" for interface in interfaces]
+    lines += ["  export call: func(function: string, input: string) -> result<string, string>;", "}", ""]
+    found = {"module.wit": "\n".join(lines).encode()}
+    contracts = files("bailiwick") / "contracts" / "wit"
+    for interface in interfaces:
+        package = interface.partition("/")[0].removeprefix("bailiwick:")
+        contract = contracts / f"{package}.wit"
+        if not contract.is_file():
+            raise InputRefused(
+                f"module {project.name} asks for {interface}, and there is no contract bailiwick:{package}",
+                hint="ask for interfaces of docs/contracts.md only",
+                code="module-interface-unknown",
+            )
+        found[f"deps/{package}/{package}.wit"] = contract.read_bytes()
+    return found

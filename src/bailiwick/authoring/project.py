@@ -1,0 +1,104 @@
+"""What an author wrote: the manifest as far as it goes, the sources, the cases.
+
+The manifest of a module that was never built lacks ``digest`` and ``build``; ``build`` writes them in. Apart from that
+it is held to the contract from the first day on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from bailiwick.errors import InputRefused, NotFound
+from bailiwick.schema import Schemas, parse_document
+
+MANIFEST = "module.json"
+CASES = "cases.json"
+CONTRACT = "module-manifest"
+UNBUILT = "sha256:" + "0" * 64
+"""Stands for the digest while a manifest without one is checked."""
+
+LANGUAGES = {".py": "python", ".js": "javascript", ".c": "c", ".zig": "zig", ".wat": "wat"}
+"""Which language a main file is in, by its suffix."""
+COMPANIONS = {".py": (".py",), ".js": (".js", ".json"), ".c": (".c", ".h"), ".zig": (".zig",), ".wat": ()}
+"""Which files beside the main one belong to its sources, by suffix."""
+NOT_SOURCES = frozenset({MANIFEST, CASES, "package.json", "package-lock.json"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A module's folder, read. ``manifest`` satisfies the contract but for what a build adds.
+
+    ``sources`` are the main file and its companions by name; ``cases`` the bytes of ``cases.json``, empty where there
+    is none.
+    """
+
+    manifest: Mapping[str, Any]
+    main: str
+    sources: Mapping[str, bytes]
+    cases: bytes
+
+    @property
+    def name(self) -> str:
+        """What the module is called."""
+        return str(self.manifest["name"])
+
+    @property
+    def language(self) -> str:
+        """What it is written in."""
+        return LANGUAGES[PurePosixPath(self.main).suffix]
+
+
+def read_project(files: Mapping[str, bytes]) -> Project:
+    """Read a module's files, by name within its folder.
+
+    Raises:
+        NotFound: there is no ``module.json`` (code ``module-manifest-missing``), or no main file (code
+            ``module-source-missing``).
+        DocumentRefused, SchemaViolated: the manifest is not one.
+        InputRefused: the main file's suffix is of no language known here (code ``module-language``).
+    """
+    if MANIFEST not in files:
+        raise NotFound(
+            f"the folder has no {MANIFEST}",
+            hint="bailiwick module new NAME --lang python makes a folder with one",
+            code="module-manifest-missing",
+        )
+    manifest = parse_document(files[MANIFEST])
+    _check(manifest)
+    main = manifest.get("source", {}).get("file")
+    if main is None or main not in files:
+        raise NotFound(
+            f"the main source file {main!r} of module {manifest['name']} is not in the folder",
+            hint=f'name it in {MANIFEST}: "source": {{"file": "module.py"}}',
+            code="module-source-missing",
+        )
+    suffix = PurePosixPath(main).suffix
+    if suffix not in LANGUAGES:
+        raise InputRefused(
+            f"{main} is in no language that can be built here",
+            hint="write it in one of " + ", ".join(f"{name} ({end})" for end, name in LANGUAGES.items()),
+            code="module-language",
+        )
+    return Project(manifest=manifest, main=main, sources=_sources(files, main), cases=files.get(CASES, b""))
+
+
+def _check(manifest: Any) -> None:
+    complete = manifest
+    if isinstance(manifest, dict):
+        complete = {"digest": UNBUILT, **manifest}
+        source = manifest.get("source")
+        if isinstance(source, dict):
+            complete["source"] = {"digest": UNBUILT, **source}
+    Schemas().contract(CONTRACT).check(complete, subject=MANIFEST)
+
+
+def _sources(files: Mapping[str, bytes], main: str) -> dict[str, bytes]:
+    ends = COMPANIONS[PurePosixPath(main).suffix]
+    return {
+        name: content
+        for name, content in sorted(files.items())
+        if name == main or (name.endswith(ends) and name not in NOT_SOURCES)
+    }

@@ -1,0 +1,181 @@
+"""`bailiwick module new|build|test|run`: what an author of modules does before anybody installs one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from bailiwick.cli import screen
+from bailiwick.cli.folder import make_folder, read_folder, write_files
+from bailiwick.cli.options import Printing
+from bailiwick.errors import NotFound
+
+if TYPE_CHECKING:
+    from bailiwick.authoring import CaseReport, Project
+    from bailiwick.engine import Engine, Guest
+
+
+def new(
+    name: str,
+    /,
+    *,
+    lang: Literal["python", "javascript", "c", "zig", "wat"],
+    into: Annotated[Path, Parameter(name="--in")] = Path(),
+    options: Printing = Printing(),
+) -> int:
+    """Start a module: a folder with a manifest, a source that works, and cases that pass.
+
+    Args:
+        name: What it is called, such as `pay-total`; the folder gets that name.
+        lang: What it is written in.
+        into: The folder to put it in.
+    """
+    from bailiwick.authoring import start
+
+    files = start(name, lang)
+    folder = into / name
+    make_folder(folder)
+    write_files(folder, files)
+    answer = {"module": name, "folder": str(folder), "files": sorted(files)}
+    lines = [f"{screen.short(folder.resolve())}: {', '.join(sorted(files))}", f"next: bailiwick module build {folder}"]
+    if lang == "javascript":
+        lines.insert(1, f"first: npm install --prefix {folder}")
+    screen.give(answer, "\n".join(lines), as_json=options.json)
+    return 0
+
+
+def build(folder: Path, /, *, check: bool = False, options: Printing = Printing()) -> int:
+    """Build a module: its binary, and its manifest completed with digest, source and compiler.
+
+    With `--check` it is built twice and compared; exits 1 where a toolchain that promises equal bytes breaks its word.
+
+    Args:
+        folder: The module's folder.
+        check: Build twice and compare; nothing is written.
+    """
+    from bailiwick.authoring import build as build_module
+    from bailiwick.authoring import compare_builds
+    from bailiwick.workshop import toolchain_for
+
+    project = _project(folder)
+    toolchain = toolchain_for(project.language, folder)
+    if check:
+        compared = compare_builds(project, toolchain)
+        answer = {
+            "same": compared.is_same,
+            "promised": compared.is_promised,
+            "digests": [compared.first, compared.second],
+        }
+        screen.give(answer, _compared_text(answer), as_json=options.json)
+        return 0 if compared.is_same or not compared.is_promised else 1
+    screen.say(f"building {project.name} with {toolchain.version()}")
+    began = time.monotonic()
+    built = build_module(project, toolchain)
+    write_files(folder, built.files)
+    answer = {"module": built.name, "file": built.file, "size": len(built.wasm), "digest": built.digest}
+    took = f"{time.monotonic() - began:.1f} s"
+    text = f"{built.file}: {len(built.wasm):,} bytes, {built.digest}, built in {took}"
+    screen.give(answer, text, as_json=options.json)
+    return 0
+
+
+def run_cases(folder: Path, /, *, options: Printing = Printing()) -> int:
+    """Run the cases in `cases.json`; exits 1 when one comes out otherwise.
+
+    Args:
+        folder: The module's folder, built.
+    """
+    from bailiwick import authoring
+    from bailiwick.model import Tier
+
+    project = _project(folder)
+    engine, guest = _load(folder, project)
+    with engine:
+        report = authoring.run_cases(
+            project.manifest, project.cases, guest, engine, Tier(project.manifest["tier"]).budget
+        )
+    screen.give(report.to_json(), _report_text(report), as_json=options.json)
+    return 0 if report.is_passed else 1
+
+
+def run(
+    folder: Path,
+    function: str,
+    /,
+    *,
+    input: str = "{}",  # noqa: A002 the word of the terminal
+    options: Printing = Printing(),
+) -> int:
+    """Call a function of a module that is not installed, and show what it cost. Nothing is granted, nothing recorded.
+
+    Args:
+        folder: The module's folder, built.
+        function: Which function.
+        input: JSON, or @FILE, or - for standard input.
+    """
+    import json
+
+    from bailiwick.cli.text_input import read_text_input
+    from bailiwick.engine import Refusal, read_answer
+    from bailiwick.model import Tier
+
+    project = _project(folder)
+    given = read_text_input(input)
+    engine, guest = _load(folder, project)
+    with engine:
+        began = time.perf_counter()
+        done = engine.run(guest, function, given, Tier(project.manifest["tier"]).budget)
+        took_us = round((time.perf_counter() - began) * 1e6)
+    read = read_answer(done.output)
+    refused = isinstance(read, Refusal)
+    answer: dict[str, Any] = json.loads(done.output)
+    trace = {"fuel": done.fuel, "memory_bytes": done.memory_bytes, "took_us": took_us}
+    shown = json.dumps(answer["error" if refused else "ok"], ensure_ascii=False)
+    screen.say(f"fuel {done.fuel:,}, memory {done.memory_bytes:,} bytes, {took_us:,} µs")
+    screen.give({**answer, "run": trace}, shown, as_json=options.json)
+    return 3 if refused else 0
+
+
+def _project(folder: Path) -> Project:
+    from bailiwick.authoring import read_project
+
+    return read_project(read_folder(folder))
+
+
+def _load(folder: Path, project: Project) -> tuple[Engine, Guest]:
+    from bailiwick.engine import Engine
+    from bailiwick.model import Tier
+
+    file = str(project.manifest["file"])
+    wasm = read_folder(folder).get(file)
+    if wasm is None:
+        raise NotFound(
+            f"module {project.name} has no {file} yet",
+            hint=f"bailiwick module build {folder}",
+            code="module-not-built",
+        )
+    engine = Engine()
+    try:
+        return engine, engine.load(wasm, memory_bytes_max=Tier(project.manifest["tier"]).budget.memory_bytes)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _compared_text(answer: dict[str, Any]) -> str:
+    if answer["same"]:
+        return f"both builds are {answer['digests'][0]}"
+    why = (
+        "which this toolchain promises" if answer["promised"] else "as always with this toolchain: sign what was built"
+    )
+    return f"the builds differ, {why}: {answer['digests'][0]} and {answer['digests'][1]}"
+
+
+def _report_text(report: CaseReport) -> str:
+    lines = [f"{report.cases} cases, {len(report.failed)} failed"]
+    lines += [f"  {each.name}: {each.difference}" for each in report.failed]
+    lines += [f"  no case calls {name}" for name in report.untried]
+    return "\n".join(lines)

@@ -1,0 +1,26 @@
+"""The author's bench: which toolchain builds which language. Opens no home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bailiwick.ports_toolchain import Toolchain
+
+
+def toolchain_for(language: str, folder: Path) -> Toolchain:
+    """Give the toolchain of one of ``authoring.LANGUAGES``; ``folder`` is the module's, where its packages may lie."""
+    if language == "python":
+        from bailiwick.adapters.toolchain_componentize import ComponentizeToolchain
+
+        return ComponentizeToolchain()
+    if language == "javascript":
+        from bailiwick.adapters.toolchain_quickjs import QuickjsToolchain
+
+        return QuickjsToolchain(folder)
+    if language == "wat":
+        from bailiwick.adapters.toolchain_wat import WatToolchain
+
+        return WatToolchain()
+    from bailiwick.adapters.toolchain_zig import ZigToolchain
+
+    return ZigToolchain()

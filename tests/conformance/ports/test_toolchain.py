@@ -1,0 +1,109 @@
+"""Every toolchain builds its template, says what the compiler says, and leaves nothing behind."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from bailiwick.adapters import toolchain_process
+from bailiwick.adapters.toolchain_componentize import ComponentizeToolchain
+from bailiwick.adapters.toolchain_quickjs import QuickjsToolchain
+from bailiwick.adapters.toolchain_wat import WatToolchain
+from bailiwick.adapters.toolchain_zig import ZigToolchain
+from bailiwick.authoring import build, read_project, start
+from bailiwick.errors import InputRefused, Unavailable
+
+QUICKJS = Path(os.environ.get("BAILIWICK_QUICKJS", "."))
+TOOLCHAINS = {
+    "wat": WatToolchain,
+    "c": ZigToolchain,
+    "zig": ZigToolchain,
+    "python": ComponentizeToolchain,
+    "javascript": lambda: QuickjsToolchain(QUICKJS),
+}
+
+
+@pytest.fixture(params=sorted(TOOLCHAINS), scope="module")
+def language(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def toolchain(language):
+    made = TOOLCHAINS[language]()
+    try:
+        made.version()
+    except Unavailable as error:
+        pytest.skip(f"{error.message}: {error.hint}")
+    return made
+
+
+@pytest.fixture(scope="module")
+def files(language):
+    return start("pay-total", language)
+
+
+@pytest.fixture(scope="module")
+def place(language, tmp_path_factory):
+    return tmp_path_factory.mktemp(language)
+
+
+@pytest.fixture(scope="module")
+def built(toolchain, files, place):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(place))
+        return build(read_project(files), toolchain)
+
+
+@pytest.mark.timeout(300)
+def test_a_new_module_builds_to_webassembly(built, place):
+    """Wrong if a template does not compile, or the build leaves files behind."""
+    assert built.wasm.startswith(b"\0asm")
+    assert list(place.iterdir()) == []
+
+
+def test_the_recorded_command_holds_no_path_of_this_machine(built, place):
+    """Wrong if a manifest told where it was built, or differed for that alone."""
+    assert str(place).encode() not in built.manifest
+    assert str(Path.home()).encode() not in built.manifest
+
+
+def test_a_toolchain_that_promises_equal_bytes_keeps_its_word(toolchain, files, built):
+    """Wrong if a rebuilt module could not be compared with a signed one."""
+    if not toolchain.is_reproducible:
+        pytest.skip("this toolchain promises nothing of the kind")
+    assert build(read_project(files), toolchain).digest == built.digest
+
+
+@pytest.mark.timeout(300)
+def test_a_source_that_does_not_compile_is_refused_with_the_compilers_words(toolchain, files):
+    """Wrong if a broken module were written, or the author were left without a reason."""
+    project = read_project(files)
+    broken = {project.main: b"(( this is in no language"}
+    with pytest.raises(InputRefused) as caught:
+        build(read_project({**files, **broken}), toolchain)
+    assert caught.value.code == "build-failed"
+    assert len(caught.value.message) < 2 * toolchain_process.COMPLAINT_CHARACTERS_MAX
+
+
+def test_a_compiler_that_never_ends_is_ended(tmp_path, monkeypatch):
+    """Wrong if a build could hang for ever."""
+    monkeypatch.setattr(toolchain_process, "BUILD_SECONDS_MAX", 0.2)
+    with pytest.raises(Unavailable) as caught:
+        toolchain_process.run_bounded(["sleep", "60"], tmp_path, {})
+    assert caught.value.code == "build-deadline"
+
+
+def test_a_compiler_that_is_not_there_is_named(tmp_path):
+    """Wrong if the author were shown a traceback."""
+    with pytest.raises(Unavailable, match="no-such-compiler") as caught:
+        toolchain_process.run_bounded(["no-such-compiler"], tmp_path, {})
+    assert caught.value.code == "toolchain-missing"
+
+
+def test_javascript_without_its_package_says_how_to_get_it(tmp_path):
+    """Wrong if Node's own words were all there is."""
+    with pytest.raises(Unavailable) as caught:
+        QuickjsToolchain(tmp_path).version()
+    assert "npm install" in caught.value.hint
