@@ -64,7 +64,7 @@ def manifest_with(folder: Path, wasm: bytes) -> dict[str, Any]:
 
 
 def first_guest(folder: Path) -> dict[str, bytes]:
-    """Give the files of osha-intake as built: its flags are older than ``bailiwick module build``, and its digest stays."""
+    """Give the files of osha-intake as built, with flags older than ``bailiwick module build``: its digest stays."""
     manifest = json.loads((folder / "module.json").read_text())
     wasm = compile_guest(folder / manifest["source"]["file"])
     text = json.dumps(manifest_with(folder, wasm), indent=2) + "\n"
