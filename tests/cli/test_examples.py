@@ -31,6 +31,8 @@ def test_the_examples_of_a_command_work(decided, folder, command):
     key = decided("ledger", "export", "--out", "bundle", "--json").json["key"]
     witness = decided("ledger", "witness", "key", "--name", "hub.example/w1", "--json").json["key"]
     assert decided("ledger", "policy", "--out", "auditor.policy").code == 0
+    assert decided("module", "new", "pay-size", "--lang", "wat").code == 0
+    assert decided("module", "build", "pay-size").code == 0
     stands_for = {"VKEY": key, "WITNESS-KEY": witness, "MOMENT": records[-1]["timestamp"]}
     for example in command.examples:
         words = [stands_for.get(word, word) for word in shlex.split(example)]

@@ -132,7 +132,7 @@ COMMANDS = (
     Command(
         "module new",
         module_author.new,
-        ("module new pay-total --lang python", "module new pay-size --lang wat --json"),
+        ("module new pay-total --lang python", "module new pay-length --lang wat --json"),
     ),
     Command("module build", module_author.build, ("module build pay-size", "module build pay-size --check --json")),
     Command("module test", module_author.run_cases, ("module test pay-size", "module test pay-size --json")),
