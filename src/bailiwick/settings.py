@@ -19,7 +19,7 @@ TENANT_DEFAULT = "local"
 NODE_FILE = "node.toml"
 NODE_FILE_BYTES_MAX = 65_536
 
-TABLES = ("ledger", "sinks")
+TABLES = ("ledger", "modules", "sinks")
 """Tables that ``node.toml`` may have beside its text settings."""
 LEDGER_STORES = ("files", "sqlite", "postgres", "s3")
 """Where a ledger's records can be kept; the first is the default."""
@@ -105,6 +105,17 @@ class Settings:
         if not isinstance(tables, dict):
             raise _unreadable(self.home / NODE_FILE, "sinks is not a table of tables")
         return tables
+
+    def modules(self) -> Mapping[str, Any]:
+        """Give the table ``modules`` of ``node.toml``, unread: what may run on this node, and how much of it.
+
+        Raises:
+            UsageRefused: it is no table.
+        """
+        table = _content(self.home / NODE_FILE).get("modules", {})
+        if not isinstance(table, dict):
+            raise _unreadable(self.home / NODE_FILE, "modules is not a table")
+        return table
 
     def to_json(self) -> dict[str, Any]:
         """Give each setting with its value and origin."""

@@ -1,0 +1,90 @@
+"""The door to the modules of a home: joins the supervisor to the node's rooms and adapters. No use case lives here.
+
+with Fleet(Settings.resolve(environ=os.environ)) as fleet:
+    fleet.supervisor.registry("local").install(files, fleet.actor("local"))
+    print(fleet.supervisor.call("local", "clock-reader", "read", b"{}", fleet.actor("local")).to_json())
+"""
+
+from __future__ import annotations
+
+import hmac
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Self
+
+from bailiwick.adapters.blobstore_sqlite import SqliteBlobStore
+from bailiwick.adapters.clock_system import SystemClock
+from bailiwick.adapters.cursorstore_files import FileCursorStore
+from bailiwick.adapters.disk_system import SystemDisk
+from bailiwick.adapters.entropy_system import SystemEntropy
+from bailiwick.adapters.keystore_wrapped import system_keys
+from bailiwick.model import Actor
+from bailiwick.node import PSEUDONYM_NAME, Node
+from bailiwick.ports import Clock, Disk, Entropy
+from bailiwick.settings import Settings
+from bailiwick.supervisor import NodeRules, Supervisor
+
+STATE_CONTEXT = b"modules\n"
+"""What the secret of a tenant's folded state is derived for."""
+
+
+class Fleet:
+    """The modules of every tenant of one home. A context manager; several may run on one home, in several processes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        disk: Disk | None = None,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+    ) -> None:
+        """Open a home; the engine starts when something needs it.
+
+        Raises:
+            NotFound: there is no home there.
+        """
+        self._settings = settings
+        self._closing = ExitStack()
+        self._disk = disk or SystemDisk()
+        self._closing.callback(self._disk.close)
+        self._clock = clock or SystemClock()
+        self._entropy = entropy or SystemEntropy()
+        self._keys = system_keys(settings.home / "keys", self._disk, self._entropy)
+        self.node = self._closing.enter_context(
+            Node.open(settings, disk=self._disk, clock=self._clock, entropy=self._entropy)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._closing.close()
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        """The one supervisor of this process, on the node's engine."""
+        tenants = self._settings.home / "tenants"
+        blobs = SqliteBlobStore(tenants, self._keys, self._entropy)
+        self._closing.callback(blobs.close)
+        return Supervisor(
+            self.node.engine,
+            open_ledger=self.node.ledger,
+            blobs=blobs,
+            cursors=FileCursorStore(tenants, self._disk),
+            clock=self._clock,
+            entropy=self._entropy,
+            secret_of=self._secret,
+            rules=NodeRules.read(self._settings.modules()),
+        )
+
+    def actor(self, tenant: str) -> Actor:
+        """Give the local operating-system user as an opaque actor of the tenant."""
+        return self.node.actor(tenant)
+
+    def _secret(self, tenant: str) -> bytes:
+        return hmac.new(self._keys.get(tenant, PSEUDONYM_NAME), STATE_CONTEXT, "sha256").digest()

@@ -1,0 +1,30 @@
+"""The fleet of modules of a tenant: which there are, what they may use, and the record of each call.
+
+``Supervisor`` is the way in. It installs signed modules, keeps their grants, routes calls to them, links exactly what
+was granted, and writes one record for each call before the answer leaves.
+"""
+
+from bailiwick.supervisor.allow import NodeRules
+from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifest
+from bailiwick.supervisor.registry import MANIFEST_FILE, SIGNATURE_FILE, Registry
+from bailiwick.supervisor.replay import Replayed
+from bailiwick.supervisor.running import Answer
+from bailiwick.supervisor.state import Grant, Installed
+from bailiwick.supervisor.supervisor import Shown, Supervisor, summary
+
+__all__ = [
+    "MANIFEST_FILE",
+    "SIGNATURE_FILE",
+    "Answer",
+    "Grant",
+    "Installed",
+    "Manifest",
+    "NodeRules",
+    "Registry",
+    "Replayed",
+    "Shown",
+    "Supervisor",
+    "parse_manifest",
+    "read_manifest",
+    "summary",
+]

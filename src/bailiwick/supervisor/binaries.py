@@ -1,0 +1,53 @@
+"""Keeps manifests, signatures and binaries as blobs of the tenant, large binaries in pieces, and gives them back."""
+
+from __future__ import annotations
+
+from bailiwick.canonical import digest
+from bailiwick.errors import ModuleRefused, Unavailable
+from bailiwick.ports import BlobStore
+from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifest
+from bailiwick.supervisor.state import Installed
+
+PIECE_BYTES = 8 << 20
+"""Size of one piece of a binary, in bytes; a blob store takes twice that."""
+BINARY_BYTES_MAX = 32 * PIECE_BYTES
+"""Largest binary that is kept, in bytes; what the engine admits is less."""
+
+
+def keep_module(tenant: str, blobs: BlobStore, manifest: Manifest, signature: bytes, wasm: bytes) -> tuple[str, ...]:
+    """Keep a module durably and give the digests of the binary's pieces, in order.
+
+    Raises:
+        ModuleRefused: the binary is larger than ``BINARY_BYTES_MAX`` (code ``module-too-large``).
+        Unavailable: the store cannot be written.
+    """
+    if len(wasm) > BINARY_BYTES_MAX:
+        raise ModuleRefused(
+            f"{manifest.subject} has a binary of {len(wasm)} bytes, more than the {BINARY_BYTES_MAX} that are kept",
+            hint="leave out what the module does not need",
+            code="module-too-large",
+        )
+    pieces = [wasm[at : at + PIECE_BYTES] for at in range(0, max(len(wasm), 1), PIECE_BYTES)]
+    kept = blobs.put_many(tenant, [manifest.raw, signature, *pieces])
+    return tuple(kept[2:])
+
+
+def kept_manifest(tenant: str, blobs: BlobStore, installed: Installed) -> Manifest:
+    """Give the manifest of an installed module."""
+    return read_manifest(parse_manifest(blobs.get(tenant, installed.manifest)))
+
+
+def kept_binary(tenant: str, blobs: BlobStore, installed: Installed) -> bytes:
+    """Give the binary of an installed module; its digest has been checked.
+
+    Raises:
+        Unavailable: it is not what was installed any more (code ``blob-corrupt``).
+    """
+    wasm = b"".join(blobs.get(tenant, piece) for piece in installed.pieces)
+    if digest(wasm) != installed.digest:
+        raise Unavailable(
+            f"the binary of module {installed.name} is not the one that was installed",
+            hint="restore the blobs from a backup, or install the module again",
+            code="blob-corrupt",
+        )
+    return wasm

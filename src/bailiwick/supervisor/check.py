@@ -1,0 +1,92 @@
+"""Finds where a manifest and its binary say different things: a manifest is a promise, and here it is kept or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bailiwick.canonical import digest
+from bailiwick.engine import Engine, Guest
+from bailiwick.errors import ModuleRefused
+from bailiwick.ports_modules import HostService
+from bailiwick.supervisor.manifest import Manifest
+
+CORE_HOST_IMPORT = "bailiwick#call"
+"""The one import of a core guest: through it, any interface may be asked."""
+NOT_OFFERED = {
+    "bailiwick:data/": "tables come with the data room, which this version does not have",
+    "bailiwick:ai/": "models come with the ai room, which this version does not have",
+    "bailiwick:events/": "events and schedules come with the workflows room, which this version does not have",
+}
+"""Interfaces whose contract is published and that nobody answers yet, and why."""
+
+
+def admit(manifest: Manifest, wasm: bytes, engine: Engine) -> Guest:
+    """Check a binary against its manifest, and give it compiled.
+
+    Raises:
+        ModuleRefused: ``module-digest``; what ``Engine.load`` refuses, ``module-memory`` where the binary starts with
+            more memory than its tier or limits give; ``module-form``, ``module-unasked``, ``module-function``.
+    """
+    if digest(wasm) != manifest.binary:
+        raise _lie(manifest, f"the binary has digest {digest(wasm)}, the manifest states {manifest.binary}", "digest")
+    guest = engine.load(wasm, memory_bytes_max=manifest.budget.memory_bytes)
+    form, imports, functions = _told(guest)
+    if form != manifest.abi:
+        raise _lie(manifest, f"the binary is {form}, the manifest states {manifest.abi}", "form")
+    _check_imports(manifest, imports)
+    if functions:
+        lacking = sorted(manifest.functions.keys() - functions.keys())
+        if lacking:
+            raise _lie(manifest, f"the binary exports no function {lacking[0]}", "function")
+    for function in manifest.functions.values():
+        if guest.memory_bytes_min > function.budget.memory_bytes:
+            what = f"function {function.name} is given {function.budget.memory_bytes} bytes of memory"
+            raise _lie(manifest, f"{what}, and the binary starts with {guest.memory_bytes_min}", "memory")
+    return guest
+
+
+def check_offered(manifest: Manifest, offered: Mapping[str, HostService]) -> None:
+    """Refuse a module that asks for what nobody here answers.
+
+    Raises:
+        ModuleRefused: code ``module-interface``, with the reason.
+    """
+    for asked in manifest.capabilities:
+        service = offered.get(asked.interface)
+        if service is None:
+            why = next((why for prefix, why in NOT_OFFERED.items() if asked.interface.startswith(prefix)), None)
+            raise ModuleRefused(
+                f"{manifest.subject} asks for {asked.interface}: {why or 'this node knows no such interface'}",
+                hint="offered are " + ", ".join(sorted(offered)),
+                code="module-interface",
+            )
+        unknown = sorted(set(asked.functions) - service.functions)
+        if unknown:
+            raise ModuleRefused(
+                f"{manifest.subject} asks for {asked.interface}#{unknown[0]}, which that interface does not have",
+                hint=f"it has {', '.join(sorted(service.functions))}",
+                code="module-interface",
+            )
+
+
+def _check_imports(manifest: Manifest, imports: Iterable[str]) -> None:
+    """Refuse a binary that imports what its manifest does not ask for."""
+    asked = {f"{each.interface}#{function}" for each in manifest.capabilities for function in each.functions}
+    for name in imports:
+        if name != CORE_HOST_IMPORT and name not in asked:
+            raise _lie(manifest, f"the binary imports {name[:200]}, which the manifest does not ask for", "unasked")
+        if name == CORE_HOST_IMPORT and not asked:
+            raise _lie(manifest, "the binary asks the host for things, and the manifest for nothing", "unasked")
+
+
+def _lie(manifest: Manifest, what: str, code: str) -> ModuleRefused:
+    return ModuleRefused(
+        f"{manifest.subject} is not what its manifest says: {what}",
+        hint="build and sign it again: bailiwick module build FOLDER",
+        code=f"module-{code}",
+    )
+
+
+def _told(guest: Any) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
+    return getattr(guest, "form", "core-json/1"), getattr(guest, "imports", ()), getattr(guest, "functions", {})

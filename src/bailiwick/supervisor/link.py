@@ -1,0 +1,123 @@
+"""The host as one running module sees it: exactly what was granted, and a refusal for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bailiwick.model import Actor, Budget, HostCall, JsonValue
+from bailiwick.ports_modules import CallContext, HostService
+from bailiwick.supervisor.gathered import HOST_CALLS_MAX, Gathered
+from bailiwick.supervisor.refused import HostRefused
+from bailiwick.supervisor.registry import Registry
+from bailiwick.supervisor.services.invoke import CallInside, Invoke
+from bailiwick.supervisor.state import Grant, Installed
+
+PER_CALL_MAX = {"bailiwick:log/log@0.1.0#write": 1_000, "bailiwick:audit/log@0.1.0#record-event": 100}
+"""Most questions of one kind in one call from outside, where that is less than ``HOST_CALLS_MAX``."""
+AUDITED = "bailiwick:audit/log@0.1.0"
+
+
+class CallLink:
+    """Answers one module for the length of one call. Belongs to the thread that runs it."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        module: Installed,
+        *,
+        path: tuple[str, ...],
+        actor: Actor,
+        gathered: Gathered,
+        call_inside: CallInside,
+    ) -> None:
+        """Join a module to the services of its tenant; ``path`` names the modules that run, this one last."""
+        self._registry = registry
+        self._module = module
+        self._path = path
+        self._actor = actor
+        self._gathered = gathered
+        self._services: Mapping[str, HostService] = {**registry.services, Invoke.name: Invoke(call_inside)}
+        self._scopes: dict[str, Mapping[str, Any]] = {}
+        self.function = ""
+        self.calls: list[HostCall] = []
+        self.charges: list[int] = []
+
+    def call(
+        self,
+        interface: str,
+        function: str,
+        input: JsonValue,  # noqa: A002 the ABI's own word
+        *,
+        left: Budget,
+        charge: Callable[[int], None],
+    ) -> JsonValue:
+        """Answer one question of the guest.
+
+        Raises:
+            HostRefused: it was not granted (code ``denied``), is one too many (``too-many``), or the service says no.
+            BailiwickError: the host failed.
+        """
+        charged = 0
+
+        def charging(fuel: int) -> None:
+            nonlocal charged
+            charged += fuel
+            charge(fuel)
+
+        output, error = None, None
+        try:
+            service, grant = self._permit(interface, function)
+            context = CallContext(
+                tenant=self._registry.tenant,
+                module=self._module.reference,
+                actor=self._actor,
+                scope=self._scope(grant),
+                budget_left=left,
+                depth=len(self._path) - 1,
+                path=self._path,
+                charge=charging,
+            )
+            output = service.call(context, function, input)
+            if interface == AUDITED:
+                self._gathered.audited += 1
+        except HostRefused as refused:
+            if refused.code == "denied":
+                self._denied(interface, function)
+            error = {"code": refused.code, "message": refused.message}
+            raise
+        finally:
+            self.calls.append(HostCall(interface=interface, function=function, input=input, output=output, error=error))
+            self.charges.append(charged)
+        if not self._gathered.weigh(input, output):
+            raise HostRefused("too-many", "the call has asked and been told more than is kept of one call")
+        return output
+
+    def _permit(self, interface: str, function: str) -> tuple[HostService, Grant]:
+        """Give service and grant for a question, as the grants stand at this moment."""
+        gathered, name = self._gathered, f"{interface}#{function}"
+        gathered.host_calls += 1
+        grant = self._registry.state.seen().granted(self._module.name).get(interface)
+        service = self._services.get(interface)
+        if grant is None or service is None or function not in grant.functions:
+            raise HostRefused("denied", f"module {self._module.name} was not granted {name[:300]}")
+        gathered.asked[name] += 1
+        if gathered.host_calls > HOST_CALLS_MAX or gathered.asked[name] > PER_CALL_MAX.get(name, HOST_CALLS_MAX):
+            raise HostRefused("too-many", f"{name} was asked too often in one call")
+        return service, grant
+
+    def _scope(self, grant: Grant) -> Mapping[str, Any]:
+        if grant.scope not in self._scopes:
+            self._scopes[grant.scope] = self._registry.scope(grant)
+        return self._scopes[grant.scope]
+
+    def _denied(self, interface: str, function: str) -> None:
+        self._gathered.deny(
+            {
+                "module": self._module.name,
+                "function": self.function,
+                "code": "denied",
+                "interface": interface,
+                "host_function": function,
+            }
+        )

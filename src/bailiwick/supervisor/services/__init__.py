@@ -1,0 +1,31 @@
+"""What this version answers to modules: log, clock, random, config, audit and calls of other modules.
+
+Each service is one interface of ``contracts/wit``, and knows nothing of who may ask: that was checked before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bailiwick.ledger import Ledger
+from bailiwick.ports import Clock, Entropy
+from bailiwick.ports_modules import HostService
+from bailiwick.supervisor.services.audit import AuditLog, AuditRead
+from bailiwick.supervisor.services.invoke import Invoke
+from bailiwick.supervisor.services.small import ClockService, ConfigService, LogService, RandomService
+
+
+def standard_services(
+    clock: Clock, entropy: Entropy, open_ledger: Callable[[str], Ledger]
+) -> Mapping[str, HostService]:
+    """Give every service of this room, by interface."""
+    services: list[HostService] = [
+        AuditLog(),
+        AuditRead(open_ledger),
+        ClockService(clock),
+        ConfigService(),
+        Invoke(),
+        LogService(),
+        RandomService(entropy),
+    ]
+    return {service.name: service for service in services}

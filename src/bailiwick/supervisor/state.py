@@ -1,0 +1,262 @@
+"""Which modules a tenant has, whom it trusts and what it granted: a fold over the ``module.*`` records of its ledger.
+
+The ledger is the truth. The folded state is kept so that nobody folds from the first record each time; it carries a MAC
+under a secret of the tenant, so that a state from elsewhere, or a changed one, is worth nothing and is folded anew.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from bailiwick.canonical import canonical_bytes
+from bailiwick.errors import BailiwickError
+from bailiwick.keys import Verifier
+from bailiwick.model import Cursor, ModuleRef, Record
+from bailiwick.schema import parse_document
+from bailiwick.trust import TrustedKeys
+
+FORMAT = "bailiwick-modules/1"
+STATE_BYTES_MAX = 65_536
+"""Longest state that is kept, in bytes: what a ``CursorStore`` takes. A longer one is folded anew each time."""
+MAC_CONTEXT = b"bailiwick-modules-state\n"
+START = Cursor(count=0, leaf="")
+DAY_CHARACTERS = 10
+"""The date of a record's time, in characters: ``2026-11-21``."""
+
+KEY_TRUSTED, KEY_REVOKED = "module.key-trusted", "module.key-revoked"
+INSTALLED, REFUSED, REMOVED = "module.installed", "module.refused", "module.removed"
+GRANTED, GRANT_REVOKED = "module.granted", "module.grant-revoked"
+STARTED, STOPPED = "module.started", "module.stopped"
+CALLED, DENIED = "module.called", "module.denied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A module that is installed. ``manifest`` and ``signature`` are blobs; ``pieces`` joined are the binary.
+
+    ``record`` is where it was installed; ``key`` is the verifier key of whoever signed it.
+    """
+
+    name: str
+    version: str
+    digest: str
+    manifest: str
+    signature: str
+    pieces: tuple[str, ...]
+    key: str
+    tier: str
+    internal: bool
+    dependencies: tuple[str, ...]
+    record: int
+    is_started: bool = True
+
+    @property
+    def reference(self) -> ModuleRef:
+        """Name and binary."""
+        return ModuleRef(name=self.name, digest=self.digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Functions of one host interface that one module may use; ``scope`` is a blob, ``record`` where it was granted."""
+
+    module: str
+    interface: str
+    functions: tuple[str, ...]
+    scope: str
+    record: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The highest version of a name that was ever installed, and its manifest's digest: nothing older comes after."""
+
+    version: str
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetState:
+    """Everything that the records up to ``cursor`` say. ``fuel_used`` is what the calls of ``day`` (UTC) took."""
+
+    origin: str
+    cursor: Cursor = START
+    trusted: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
+    modules: Mapping[str, Installed] = field(default_factory=dict)
+    floors: Mapping[str, Floor] = field(default_factory=dict)
+    grants: Mapping[str, Mapping[str, Grant]] = field(default_factory=dict)
+    day: str = ""
+    fuel_used: int = 0
+
+    @property
+    def keys(self) -> TrustedKeys:
+        """Whom the tenant trusts, and whom no more."""
+        return TrustedKeys(
+            trusted=frozenset(map(Verifier.read, self.trusted)), revoked=frozenset(map(Verifier.read, self.revoked))
+        )
+
+    def granted(self, module: str) -> Mapping[str, Grant]:
+        """Give the grants of one module, by interface."""
+        return self.grants.get(module, {})
+
+    def fuel_of(self, day: str) -> int:
+        """Say how much fuel the calls of a day took; 0 for any but the newest."""
+        return self.fuel_used if day == self.day else 0
+
+    def fold(self, record: Record) -> FleetState:
+        """Give the state after one more record; one that says nothing of modules changes nothing."""
+        change = _CHANGES.get(record.event_type)
+        return self if change is None else change(self, record)
+
+    def to_bytes(self, secret: bytes) -> bytes:
+        """Write the state down, with a MAC under the tenant's secret."""
+        stored = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+        body = canonical_bytes({"format": FORMAT, **stored})
+        return _mac(secret, body) + b"\n" + body
+
+
+def read_state(raw: bytes, secret: bytes) -> FleetState:
+    """Read back what ``to_bytes`` wrote under the same secret.
+
+    Raises:
+        ValueError: it is something else, was changed, or belongs to another tenant.
+    """
+    mac, _, body = raw.partition(b"\n")
+    if not hmac.compare_digest(mac, _mac(secret, body)):
+        raise ValueError("its MAC is not this tenant's")
+    try:
+        stored: Any = parse_document(body)
+        if stored.pop("format") != FORMAT:
+            raise ValueError("it has another format")
+        return _state(stored)
+    except (BailiwickError, AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"it cannot be read: {error}") from error
+
+
+def _state(stored: dict[str, Any]) -> FleetState:
+    return FleetState(
+        origin=stored["origin"],
+        cursor=Cursor(**stored["cursor"]),
+        trusted=tuple(stored["trusted"]),
+        revoked=tuple(stored["revoked"]),
+        modules={name: Installed(**_tuples(each)) for name, each in stored["modules"].items()},
+        floors={name: Floor(**each) for name, each in stored["floors"].items()},
+        grants={
+            name: {interface: Grant(**_tuples(each)) for interface, each in grants.items()}
+            for name, grants in stored["grants"].items()
+        },
+        day=stored["day"],
+        fuel_used=stored["fuel_used"],
+    )
+
+
+def _mac(secret: bytes, body: bytes) -> bytes:
+    return hmac.new(secret, MAC_CONTEXT + body, "sha256").hexdigest().encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, Cursor | Installed | Grant | Floor):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _tuples(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+
+
+# --- what each record changes ---------------------------------------------------------------------------------------
+
+
+def _trust(state: FleetState, record: Record) -> FleetState:
+    key = str(record.detail["key"])
+    return replace(state, trusted=(*(each for each in state.trusted if each != key), key))
+
+
+def _revoke(state: FleetState, record: Record) -> FleetState:
+    key = str(record.detail["key"])
+    trusted = tuple(each for each in state.trusted if each != key)
+    return replace(state, trusted=trusted, revoked=(*(each for each in state.revoked if each != key), key))
+
+
+def _install(state: FleetState, record: Record) -> FleetState:
+    detail: Any = record.detail
+    module = Installed(
+        record=record.index,
+        **{name: detail[name] for name in ("name", "version", "digest", "manifest", "signature", "key", "tier")},
+        internal=detail["internal"],
+        pieces=tuple(detail["pieces"]),
+        dependencies=tuple(detail["dependencies"]),
+    )
+    before = state.modules.get(module.name)
+    grants = state.grants
+    if before is not None and before.key != module.key:
+        # Another author under the same name inherits nothing.
+        grants = _without(grants, module.name)
+    floor = Floor(version=module.version, manifest=module.manifest)
+    return replace(
+        state,
+        modules={**state.modules, module.name: module},
+        floors={**state.floors, module.name: floor},
+        grants=grants,
+    )
+
+
+def _remove(state: FleetState, record: Record) -> FleetState:
+    name = str(record.detail["name"])
+    return replace(state, modules=_without(state.modules, name), grants=_without(state.grants, name))
+
+
+def _grant(state: FleetState, record: Record) -> FleetState:
+    detail: Any = record.detail
+    grant = Grant(
+        module=detail["name"],
+        interface=detail["interface"],
+        functions=tuple(detail["functions"]),
+        scope=detail["scope"],
+        record=record.index,
+    )
+    granted = {**state.granted(grant.module), grant.interface: grant}
+    return replace(state, grants={**state.grants, grant.module: granted})
+
+
+def _ungrant(state: FleetState, record: Record) -> FleetState:
+    name = str(record.detail["name"])
+    granted = _without(state.granted(name), str(record.detail["interface"]))
+    return replace(state, grants={**_without(state.grants, name), **({name: granted} if granted else {})})
+
+
+def _switch(state: FleetState, record: Record) -> FleetState:
+    name = str(record.detail["name"])
+    module = state.modules.get(name)
+    if module is None:
+        return state
+    return replace(state, modules={**state.modules, name: replace(module, is_started=record.event_type == STARTED)})
+
+
+def _call(state: FleetState, record: Record) -> FleetState:
+    day, fuel = max(record.timestamp[:DAY_CHARACTERS], state.day), record.detail["fuel"]
+    assert isinstance(fuel, int)
+    return replace(state, day=day, fuel_used=state.fuel_of(day) + fuel)
+
+
+def _without(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key != name}
+
+
+_CHANGES = {
+    KEY_TRUSTED: _trust,
+    KEY_REVOKED: _revoke,
+    INSTALLED: _install,
+    REMOVED: _remove,
+    GRANTED: _grant,
+    GRANT_REVOKED: _ungrant,
+    STARTED: _switch,
+    STOPPED: _switch,
+    CALLED: _call,
+}
