@@ -16,6 +16,17 @@ ELSEWHERE = {
     "ledger witness remove",
     "ledger witness serve",
     "ledger worm-probe",
+    "module call",
+    "module grant",
+    "module install",
+    "module remove",
+    "module replay",
+    "module show",
+    "module start",
+    "module stop",
+    "module trust",
+    "module ungrant",
+    "module untrust",
 }
 """Commands whose examples need more than a home; each is run by a test of its own."""
 NEEDS_A_HOME = [command for command in COMMANDS if command.words not in ELSEWHERE]

@@ -11,6 +11,7 @@ from bailiwick.supervisor.replay import Replayed
 from bailiwick.supervisor.running import Answer
 from bailiwick.supervisor.state import Grant, Installed
 from bailiwick.supervisor.supervisor import Shown, Supervisor, summary
+from bailiwick.supervisor.values import encode_value
 
 __all__ = [
     "MANIFEST_FILE",
@@ -24,6 +25,7 @@ __all__ = [
     "Replayed",
     "Shown",
     "Supervisor",
+    "encode_value",
     "parse_manifest",
     "read_manifest",
     "summary",

@@ -32,6 +32,7 @@ from bailiwick.supervisor.loaded import Loaded, Shelf
 from bailiwick.supervisor.refused import HostRefused
 from bailiwick.supervisor.registry import Registry, find_module
 from bailiwick.supervisor.remembered import Key, Remembered
+from bailiwick.supervisor.shim import run_guest
 from bailiwick.supervisor.state import DAY_CHARACTERS, DENIED, FleetState, Installed
 from bailiwick.supervisor.values import encode_value
 
@@ -188,7 +189,7 @@ class Running:
         link.function = function
         ended: dict[str, Any] = {"answer": None, "raw": None, "fuel": 0, "memory_bytes": 0, "error": None}
         try:
-            run = _run_guest(self.engine, loaded.guest, function, encode_value(value), budget, link)
+            run = run_guest(self.engine, loaded.guest, (function, encode_value(value)), budget, host=link)
             ended |= {"fuel": run.fuel, "memory_bytes": run.memory_bytes, "raw": digest(run.output)}
             told = read_answer(run.output)
             if isinstance(told, Refusal):
@@ -301,8 +302,3 @@ def _least(one: Budget, other: Budget) -> Budget:
         memory_bytes=one.memory_bytes,
         deadline_ms=min(one.deadline_ms, other.deadline_ms),
     )
-
-
-def _run_guest(engine: Any, guest: Any, function: str, input: bytes, budget: Budget, link: CallLink) -> Any:
-    extra = {"host": link} if hasattr(guest, "imports") else {}
-    return engine.run(guest, function, input, budget, **extra)
