@@ -37,4 +37,4 @@ def test_building_again_gives_the_same_bytes(manifest):
 
 def test_there_is_a_module_to_check():
     """An empty list would make the test above pass by not running."""
-    assert [path.parent.name for path in MODULES] == ["esta-accrual", "osha-intake"]
+    assert [path.parent.name for path in MODULES] == ["audit-view", "esta-accrual", "osha-intake"]

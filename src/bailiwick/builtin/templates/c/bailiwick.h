@@ -1,4 +1,4 @@
-/* A module's side of core-json/1: memory, a reader of JSON that copies nothing, and the answer.
+/* A module's side of core-json/1: memory, a reader of JSON that copies nothing, the answer, and questions to the host.
  *
  * The host checks that what it sends is JSON before it calls, so the reader only has to find its way. It never reads
  * beyond the text. Texts are compared as they are written, escapes and all. */
@@ -15,6 +15,7 @@ typedef int64_t i64;
 #define EXPORT(name) __attribute__((export_name(name)))
 #define HEAP_BYTES (5u << 20)
 #define ANSWER_BYTES (1u << 20)
+#define REQUEST_BYTES (1u << 16)
 
 typedef struct {
     const u8 *at; /* 0: not there */
@@ -25,8 +26,9 @@ u64 answer(Json function, Json input);
 
 static u8 heap[HEAP_BYTES];
 static u32 heap_used;
-static u8 answer_text[ANSWER_BYTES];
-static u32 answer_size;
+static u8 answer_text[ANSWER_BYTES], request_text[REQUEST_BYTES];
+static u32 answer_size, request_size;
+static bool is_asking; /* put_... write a question to the host, and not the answer */
 
 EXPORT("alloc") u32 alloc(u32 size) {
     u32 start = (heap_used + 7) & ~7u;
@@ -141,8 +143,14 @@ static inline bool read_integer(Json value, i64 *out) {
 static inline void begin_answer(void) { answer_size = 0; }
 
 static inline void put_letter(u8 letter) {
-    if (answer_size >= ANSWER_BYTES) __builtin_trap();
-    answer_text[answer_size++] = letter;
+    if ((is_asking ? request_size : answer_size) >= (is_asking ? REQUEST_BYTES : ANSWER_BYTES)) __builtin_trap();
+    if (is_asking) request_text[request_size++] = letter;
+    else answer_text[answer_size++] = letter;
+}
+
+/* A value as it is written, escapes and all. */
+static inline void put_value(Json value) {
+    for (const u8 *at = value.at; at < value.end; at++) put_letter(*at);
 }
 
 static inline void put_text(const char *text) {
@@ -170,6 +178,30 @@ static inline u64 refuse(const char *code, const char *message) {
     put_text(message);
     put_text("\"}}");
     return give_answer();
+}
+
+/* --- the host: granted interfaces only; a refusal is an answer too --- */
+
+__attribute__((import_module("bailiwick"), import_name("call"))) u64 host_call(const u8 *request, u32 size);
+
+/* Begin a question; then put its input, an object of arguments by name; then ask. */
+static inline void begin_request(const char *interface, const char *function) {
+    is_asking = true;
+    request_size = 0;
+    put_text("{\"interface\":\"");
+    put_text(interface);
+    put_text("\",\"function\":\"");
+    put_text(function);
+    put_text("\",\"input\":");
+}
+
+/* Give what the host answered: an object with ok, or with error. It stays until the call ends. */
+static inline Json ask(void) {
+    put_letter('}');
+    is_asking = false;
+    u64 given = host_call(request_text, request_size);
+    const u8 *at = (const u8 *)(uintptr_t)(given >> 32);
+    return (Json){at, at + (u32)given};
 }
 
 EXPORT("run") u64 run(u32 place, u32 size) {
