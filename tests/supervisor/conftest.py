@@ -35,7 +35,7 @@ class House:
     """Two tenants of one node, everything in memory, and what a new process would open anew."""
 
     engine: Engine
-    rules: NodeRules = NodeRules()
+    rules: NodeRules = field(default_factory=NodeRules)
     clock: MemoryClock = field(default_factory=MemoryClock)
     entropy: MemoryEntropy = field(default_factory=MemoryEntropy)
     blobs: MemoryBlobStore = field(default_factory=MemoryBlobStore)

@@ -39,7 +39,6 @@ class Outcome:
     memory_bytes: int
     budget: Budget
     calls: tuple[HostCall, ...] = ()
-    charges: tuple[int, ...] = ()
     error: BailiwickError | None = None
 
     @property
@@ -61,8 +60,8 @@ class Outcome:
         calls = [
             {"interface": each.interface, "function": each.function, "input": each.input}
             | ({"output": each.output} if each.error is None else {"error": dict(each.error)})
-            | ({"charged": charged} if charged else {})
-            for each, charged in zip(self.calls, self.charges, strict=True)
+            | ({"fuel": each.fuel} if each.fuel else {})
+            for each in self.calls
         ]
         return {**self.to_json(), "code": self.code, "calls": calls}
 

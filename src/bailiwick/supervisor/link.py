@@ -41,7 +41,6 @@ class CallLink:
         self._scopes: dict[str, Mapping[str, Any]] = {}
         self.function = ""
         self.calls: list[HostCall] = []
-        self.charges: list[int] = []
 
     def call(
         self,
@@ -87,8 +86,10 @@ class CallLink:
             error = {"code": refused.code, "message": refused.message}
             raise
         finally:
-            self.calls.append(HostCall(interface=interface, function=function, input=input, output=output, error=error))
-            self.charges.append(charged)
+            kept = HostCall(
+                interface=interface, function=function, input=input, output=output, error=error, fuel=charged
+            )
+            self.calls.append(kept)
         if not self._gathered.weigh(input, output):
             raise HostRefused("too-many", "the call has asked and been told more than is kept of one call")
         return output

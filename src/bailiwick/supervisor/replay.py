@@ -75,8 +75,8 @@ class TranscriptLink:
                 code="replay-differs",
             )
         self.at += 1
-        if told.get("charged"):
-            charge(told["charged"])
+        if told.get("fuel"):
+            charge(told["fuel"])
         if "error" in told:
             raise HostRefused(told["error"]["code"], told["error"]["message"])
         output: JsonValue = told["output"]

@@ -21,7 +21,7 @@ from bailiwick.errors import (
     Unavailable,
 )
 from bailiwick.keys import Verifier
-from bailiwick.model import Actor, Budget, JsonValue, Receipt
+from bailiwick.model import Actor, Budget, HostCall, JsonValue, Receipt
 from bailiwick.ports import Clock, Entropy
 from bailiwick.ports_modules import CallContext
 from bailiwick.schema import parse_document
@@ -187,10 +187,12 @@ class Running:
             call_inside=lambda context, *asked: self._call_inside(context, gathered, *asked),
         )
         link.function = function
+        calls: tuple[HostCall, ...] = ()
         ended: dict[str, Any] = {"answer": None, "raw": None, "fuel": 0, "memory_bytes": 0, "error": None}
         try:
             run = run_guest(self.engine, loaded.guest, (function, encode_value(value)), budget, host=link)
             ended |= {"fuel": run.fuel, "memory_bytes": run.memory_bytes, "raw": digest(run.output)}
+            calls = run.transcript
             told = read_answer(run.output)
             if isinstance(told, Refusal):
                 ended["kind"], ended["answer"] = "refused", {"error": {"code": told.code, "message": told.message}}
@@ -198,15 +200,16 @@ class Running:
                 ended["kind"], ended["answer"] = "answered", {"ok": told}
                 loaded.check_output(function, told)
         except ModuleFailed as error:
-            ended |= {"kind": "failed", "error": error, "fuel": ended["fuel"] or budget.fuel}
+            ended |= {"kind": "failed", "error": error, "fuel": ended["fuel"] or error.fuel}
+            calls = calls or error.transcript
         except BailiwickError as error:
             ended |= {"kind": "unavailable", "error": error}
+            calls = tuple(link.calls)
         return Outcome(
             module=loaded.installed.reference,
             function=function,
             budget=budget,
-            calls=tuple(link.calls),
-            charges=tuple(link.charges),
+            calls=calls,
             **ended,
         )
 
