@@ -18,14 +18,18 @@ from bailiwick.adapters.cursorstore_files import FileCursorStore
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.entropy_system import SystemEntropy
 from bailiwick.adapters.keystore_wrapped import system_keys
+from bailiwick.errors import NotFound
+from bailiwick.keys import SEED_BYTES, Signer, new_secret
 from bailiwick.model import Actor
-from bailiwick.node import PSEUDONYM_NAME, Node
+from bailiwick.node import ORIGIN_NAME, PSEUDONYM_NAME, Node
 from bailiwick.ports import Clock, Disk, Entropy
 from bailiwick.settings import Settings
 from bailiwick.supervisor import NodeRules, Supervisor
 
 STATE_CONTEXT = b"modules\n"
 """What the secret of a tenant's folded state is derived for."""
+AUTHOR_NAME = "author"
+"""Name of the key that signs a tenant's own modules."""
 
 
 class Fleet:
@@ -85,6 +89,24 @@ class Fleet:
     def actor(self, tenant: str) -> Actor:
         """Give the local operating-system user as an opaque actor of the tenant."""
         return self.node.actor(tenant)
+
+    def author(self, tenant: str) -> Signer:
+        """Give the key that a tenant signs its own modules with, made when first asked for, and trusted by it.
+
+        Trusting one's own key is a record like trusting another's; a key that was revoked stays so.
+
+        Raises:
+            NotTrusted: the tenant has revoked its own key (code ``key-revoked``).
+        """
+        try:
+            secret = self._keys.get(tenant, AUTHOR_NAME)
+        except NotFound:
+            secret = new_secret(self._entropy.take(SEED_BYTES))
+            self._keys.put(tenant, AUTHOR_NAME, secret)
+        origin = self._keys.get(tenant, ORIGIN_NAME).decode()
+        signer = Signer(f"{origin}/{AUTHOR_NAME}", secret)
+        self.supervisor.registry(tenant).trust(signer.verifier.text(), self.actor(tenant))
+        return signer
 
     def _secret(self, tenant: str) -> bytes:
         return hmac.new(self._keys.get(tenant, PSEUDONYM_NAME), STATE_CONTEXT, "sha256").digest()

@@ -137,6 +137,7 @@ COMMANDS = (
     ),
     Command("module build", module_author.build, ("module build pay-size", "module build pay-size --check --json")),
     Command("module test", module_author.run_cases, ("module test pay-size", "module test pay-size --json")),
+    Command("module sign", module_author.sign, ("module sign pay-size", "module sign pay-size --json")),
     Command(
         "module run",
         module_author.run,

@@ -1,4 +1,4 @@
-"""`bailiwick module new|build|test|run`: what an author of modules does before anybody installs one."""
+"""`bailiwick module new|build|test|sign|run`: what an author of modules does before anybody installs one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cyclopts import Parameter
 
 from bailiwick.cli import screen
 from bailiwick.cli.folder import make_folder, read_folder, write_files
-from bailiwick.cli.options import Printing
-from bailiwick.errors import NotFound
+from bailiwick.cli.options import Printing, TenantOptions
+from bailiwick.errors import InputRefused, NotFound
 
 if TYPE_CHECKING:
     from bailiwick.authoring import CaseReport, Project
@@ -101,6 +101,33 @@ def run_cases(folder: Path, /, *, options: Printing = Printing()) -> int:
     return 0 if report.is_passed else 1
 
 
+def sign(folder: Path, /, *, options: TenantOptions = TenantOptions()) -> int:
+    """Sign a module with the tenant's own author key, made and trusted here when first asked for.
+
+    Others who are to install it have to trust that key: `bailiwick module trust KEY`.
+
+    Args:
+        folder: The module's folder, built.
+    """
+    from bailiwick.cli.options import settings
+    from bailiwick.fleet import Fleet
+    from bailiwick.schema import parse_document
+    from bailiwick.supervisor import SIGNATURE_FILE
+    from bailiwick.trust import sign_manifest
+
+    project, wasm = _built(folder)
+    _check_digest(folder, project, wasm)
+    resolved = settings(options)
+    with Fleet(resolved) as fleet:
+        signer = fleet.author(resolved.tenant)
+    key = signer.verifier.text()
+    write_files(folder, {SIGNATURE_FILE: sign_manifest(parse_document(read_folder(folder)["module.json"]), signer)})
+    answer = {"module": project.name, "version": project.manifest["version"], "file": SIGNATURE_FILE, "key": key}
+    text = f"{SIGNATURE_FILE}: {project.name} {project.manifest['version']} signed with\n{key}"
+    screen.give(answer, text, as_json=options.json)
+    return 0
+
+
 def run(
     folder: Path,
     function: str,
@@ -145,18 +172,38 @@ def _project(folder: Path) -> Project:
     return read_project(read_folder(folder))
 
 
-def _load(folder: Path, project: Project) -> tuple[Engine, Guest]:
-    from bailiwick.engine import Engine
-    from bailiwick.model import Tier
+def _built(folder: Path) -> tuple[Project, bytes]:
+    from bailiwick.authoring import read_project
 
+    files = read_folder(folder)
+    project = read_project(files)
     file = str(project.manifest["file"])
-    wasm = read_folder(folder).get(file)
-    if wasm is None:
+    if file not in files:
         raise NotFound(
             f"module {project.name} has no {file} yet",
             hint=f"bailiwick module build {folder}",
             code="module-not-built",
         )
+    return project, files[file]
+
+
+def _check_digest(folder: Path, project: Project, wasm: bytes) -> None:
+    from bailiwick.canonical import digest
+
+    if project.manifest.get("digest") != digest(wasm):
+        raise InputRefused(
+            f"the binary of module {project.name} has digest {digest(wasm)}, and its manifest says "
+            f"{project.manifest.get('digest', 'none')}",
+            hint=f"bailiwick module build {folder}, then sign",
+            code="module-digest",
+        )
+
+
+def _load(folder: Path, project: Project) -> tuple[Engine, Guest]:
+    from bailiwick.engine import Engine
+    from bailiwick.model import Tier
+
+    wasm = _built(folder)[1]
     engine = Engine()
     try:
         return engine, engine.load(wasm, memory_bytes_max=Tier(project.manifest["tier"]).budget.memory_bytes)
