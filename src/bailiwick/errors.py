@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class BailiwickError(Exception):
@@ -163,11 +164,14 @@ class ModuleRefused(InputRefused):
 class ModuleFailed(BailiwickError):
     """A guest failed by its own doing, the same way each time: fuel, memory, a trap, an answer that is garbage.
 
-    Codes: ``module-out-of-fuel``, ``module-out-of-memory``, ``module-trapped``, ``module-answer``.
+    Codes: ``module-out-of-fuel``, ``module-out-of-memory``, ``module-trapped``, ``module-answer``, ``module-host-call``.
+    ``transcript`` has what the guest asked of the host before (``model.HostCall``), ``fuel`` what it had used then.
     """
 
     code = "module-failed"
     exit_code = 3
+    transcript: tuple[Any, ...] = ()
+    fuel: int = 0
 
 
 class ProjectionFailed(BailiwickError):

@@ -256,21 +256,22 @@ TIER_BUDGETS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCall:
-    """One question of a guest to the host, and its answer: ``output``, or ``error`` as ``{"code", "message"}``."""
+    """One question of a guest to the host, and its answer: ``output``, or ``error`` as ``{"code", "message"}``.
+
+    ``fuel`` is what the host took for it from the guest's budget.
+    """
 
     interface: str
     function: str
     input: JsonValue
     output: JsonValue = None
     error: Mapping[str, JsonValue] | None = None
+    fuel: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One finished call of one module: its answer, its cost, and what it asked of the host, in order.
-
-    A run that failed raises ``ModuleFailed`` instead.
-    """
+    """One finished call of one module, and what it asked of the host. One that failed raises ``ModuleFailed``."""
 
     output: bytes
     fuel: int

@@ -421,7 +421,7 @@ import pathlib, resource, sys
 from bailiwick.engine import Engine
 from bailiwick.errors import Unavailable
 from bailiwick.model import Tier
-with Engine() as engine:
+with Engine(allocator="on-demand") as engine:
     guest = engine.load(pathlib.Path(sys.argv[1]).read_bytes())
     question = b'{"header":"a","row":"1"}'
     before = engine.run(guest, "observe", question, Tier.LIGHTWEIGHT.budget)

@@ -26,6 +26,9 @@ EXPONENT_MAX = 400
 REFUSAL_MESSAGE_CHARACTERS_MAX = 1_000
 """Longest message of a guest that refuses."""
 
+REFUSED = "refused"
+"""Code of a refusal for which a guest gives no code of its own."""
+
 FUNCTION_PATTERN = re.compile(r"[a-z][a-z0-9._-]{0,63}\Z")
 REFUSAL_CODE_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,63}\Z")
 
@@ -61,6 +64,8 @@ def _exact(text: str) -> Decimal:
 
 _decode_answer = msgspec.json.Decoder(_Answer, float_hook=_exact).decode
 _check_json = msgspec.json.Decoder().decode
+_decode_value = msgspec.json.Decoder(float_hook=_exact).decode
+_encode = msgspec.json.Encoder().encode
 
 
 def envelope(function: str, input: bytes) -> bytes:  # noqa: A002 the ABI's own word
@@ -119,6 +124,70 @@ def read_answer(output: bytes) -> Any:
         return _refusal(answer.error)
     _check_depth(answer.ok, output)
     return answer.ok
+
+
+def check_call(function: str, input: bytes) -> None:  # noqa: A002 the ABI's own word
+    """Check a function's name and its input, as ``envelope`` does.
+
+    Raises:
+        UsageRefused: the name cannot be one, or the input is not JSON.
+        InputRefused: the input is too large.
+    """
+    envelope(function, input)
+
+
+def answer_of_text(is_ok: bool, text: bytes) -> bytes:
+    """Give the answer of a component that was called by text: its ok text is JSON, its error text JSON or plain.
+
+    Raises:
+        ModuleFailed: the ok text is not JSON (code ``module-answer``).
+    """
+    if not is_ok:
+        return _error_of_text(text)
+    if len(text) > OUTPUT_BYTES_MAX:
+        raise answer_failed(f"has {len(text)} bytes, more than the {OUTPUT_BYTES_MAX} allowed")
+    try:
+        value = _decode_value(text)
+    except (ValueError, RecursionError) as error:
+        raise answer_failed(f"is not JSON: {error}") from error
+    _check_depth(value, text)
+    return b'{"ok":%b}' % text
+
+
+def answer_of_value(value: Any, *, is_result: bool) -> bytes:
+    """Give the answer of a function with types: its value under ``ok``, or the error of its result in words.
+
+    Raises:
+        ModuleFailed: it is too large (code ``module-answer``).
+    """
+    if is_result and "error" in value:
+        return _error_of_value(value["error"])
+    output = _encode({"ok": value["ok"] if is_result else value})
+    if len(output) > OUTPUT_BYTES_MAX:
+        raise answer_failed(f"has {len(output)} bytes, more than the {OUTPUT_BYTES_MAX} allowed")
+    return output
+
+
+def _error_of_text(text: bytes) -> bytes:
+    try:
+        return _error_of_value(_decode_value(text))
+    except (ValueError, RecursionError):
+        return _error(REFUSED, text.decode(errors="replace"))
+
+
+def _error_of_value(value: Any) -> bytes:
+    """Find a code and a message in whatever a guest says went wrong."""
+    if isinstance(value, dict):
+        code, message = value.get("code", value.get("case")), value.get("message")
+        if isinstance(code, str) and REFUSAL_CODE_PATTERN.match(code):
+            return _error(code, message if isinstance(message, str) else _encode(value).decode())
+    if isinstance(value, str):
+        return _error(value if REFUSAL_CODE_PATTERN.match(value) else REFUSED, value)
+    return _error(REFUSED, _encode(value).decode())
+
+
+def _error(code: str, message: str) -> bytes:
+    return _encode({"error": {"code": code, "message": message[:REFUSAL_MESSAGE_CHARACTERS_MAX]}})
 
 
 def answer_failed(what: str) -> ModuleFailed:

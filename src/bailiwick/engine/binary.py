@@ -29,6 +29,9 @@ NAME_CHARACTERS_MAX = 80
 PAGE_BYTES = 65_536
 """Unit of linear memory."""
 
+HOST_IMPORT = "bailiwick.call"
+"""The one function that a core module may import."""
+
 CORE_MAGIC = b"\0asm\x01\0\0\0"
 COMPONENT_MAGIC = b"\0asm\x0d\0\x01\0"
 IMPORT_SECTION, TABLE_SECTION, MEMORY_SECTION, EXPORT_SECTION, START_SECTION, CODE_SECTION = 2, 4, 5, 7, 8, 10
@@ -51,7 +54,7 @@ class Survey:
     largest_function_bytes: int
 
 
-class _Reader:
+class Reader:
     """A cursor that refuses to leave its bytes."""
 
     def __init__(self, data: bytes, position: int = 0, end: int | None = None) -> None:
@@ -60,8 +63,9 @@ class _Reader:
         self.end = len(data) if end is None else end
 
     def byte(self) -> int:
+        """Read one byte."""
         if self.position >= self.end:
-            raise _malformed(self.position, "ends early")
+            raise malformed(self.position, "ends early")
         self.position += 1
         return self.data[self.position - 1]
 
@@ -73,14 +77,16 @@ class _Reader:
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return value
-        raise _malformed(self.position, "has a number of more than ten bytes")
+        raise malformed(self.position, "has a number of more than ten bytes")
 
     def skip(self, count: int) -> None:
+        """Step over bytes that must be there."""
         if count > self.end - self.position:
-            raise _malformed(self.position, f"promises {count} bytes and has {self.end - self.position}")
+            raise malformed(self.position, f"promises {count} bytes and has {self.end - self.position}")
         self.position += count
 
     def name(self) -> str:
+        """Read a name, bounded and safe to print."""
         size = self.number()
         start = self.position
         self.skip(size)
@@ -98,11 +104,16 @@ class _Reader:
         return minimum, flags
 
 
+def is_component(wasm: bytes) -> bool:
+    """Say whether bytes begin as a component does."""
+    return wasm[:8] == COMPONENT_MAGIC
+
+
 def survey(wasm: bytes) -> Survey:
     """Read what a core module asks for, without compiling it.
 
     Raises:
-        ModuleRefused: ``module-too-large``, ``module-component``, ``module-not-wasm``, ``module-malformed``.
+        ModuleRefused: ``module-too-large``, ``module-not-wasm``, ``module-malformed``.
 
     Cost: one pass over headers and local declarations; bodies are skipped.
 
@@ -114,7 +125,11 @@ def survey(wasm: bytes) -> Survey:
     bailiwick.errors.ModuleRefused: 2 bytes that start with 4d5a are not a WebAssembly module
     """
     _check_magic(wasm)
-    reader = _Reader(wasm, len(CORE_MAGIC))
+    return survey_sections(Reader(wasm, len(CORE_MAGIC)))
+
+
+def survey_sections(reader: Reader) -> Survey:
+    """Read what the sections of a core module ask for; the reader stands behind the magic number."""
     imports: list[str] = []
     exports: list[str] = []
     memories: list[tuple[int, int]] = []
@@ -122,7 +137,7 @@ def survey(wasm: bytes) -> Survey:
     bodies = (0, 0, 0)
     has_start = False
     while reader.position < reader.end:
-        kind, section = _section(reader)
+        kind, section = read_section(reader)
         if kind == IMPORT_SECTION:
             imports += [_import_name(section) for _ in range(_count(section))]
         elif kind == EXPORT_SECTION:
@@ -152,11 +167,12 @@ def check_survey(found: Survey, memory_bytes_max: int) -> None:
     """Refuse a module that asks for what no module gets.
 
     Raises:
-        ModuleRefused: ``module-imports`` (any at all: none is granted), ``module-start`` (code before the first call),
+        ModuleRefused: ``module-imports`` (other than ``HOST_IMPORT``), ``module-start`` (code before the first call),
             ``module-exports``, ``module-memory``, ``module-tables``, ``module-code``.
     """
-    if found.imports:
-        raise _imports_refused(found.imports)
+    foreign = tuple(name for name in found.imports if name != HOST_IMPORT)
+    if foreign or len(found.imports) > 1:
+        raise imports_refused(foreign or found.imports)
     if found.has_start:
         raise ModuleRefused(
             "the module has a start function, which would run before anybody calls it",
@@ -182,12 +198,6 @@ def _check_magic(wasm: bytes) -> None:
             hint="strip names and debug sections, and build for size",
             code="module-too-large",
         )
-    if wasm[:8] == COMPONENT_MAGIC:
-        raise ModuleRefused(
-            "the file is a WebAssembly component, and only core modules are run",
-            hint="ship the core module that exports memory, alloc and run",
-            code="module-component",
-        )
     if wasm[:8] != CORE_MAGIC:
         raise ModuleRefused(
             f"{len(wasm)} bytes that start with {wasm[:8].hex()} are not a WebAssembly module",
@@ -196,23 +206,24 @@ def _check_magic(wasm: bytes) -> None:
         )
 
 
-def _section(reader: _Reader) -> tuple[int, _Reader]:
+def read_section(reader: Reader) -> tuple[int, Reader]:
+    """Read a section's kind and give a reader of what is in it."""
     kind = reader.byte()
     size = reader.number()
     start = reader.position
     reader.skip(size)
-    return kind, _Reader(reader.data, start, reader.position)
+    return kind, Reader(reader.data, start, reader.position)
 
 
-def _count(section: _Reader) -> int:
+def _count(section: Reader) -> int:
     """Read how many entries follow; each takes a byte at least, so a count is bounded by its section."""
     count = section.number()
     if count > section.end - section.position:
-        raise _malformed(section.position, f"promises {count} entries in {section.end - section.position} bytes")
+        raise malformed(section.position, f"promises {count} entries in {section.end - section.position} bytes")
     return count
 
 
-def _import_name(section: _Reader) -> str:
+def _import_name(section: Reader) -> str:
     name = f"{section.name()}.{section.name()}"
     kind = section.byte()
     if kind == FUNCTION_IMPORT:
@@ -226,29 +237,29 @@ def _import_name(section: _Reader) -> str:
         section.byte()
         section.number()
     else:
-        raise _malformed(section.position, f"has an import of the unknown kind {kind}")
+        raise malformed(section.position, f"has an import of the unknown kind {kind}")
     return name
 
 
-def _export_name(section: _Reader) -> str:
+def _export_name(section: Reader) -> str:
     name = section.name()
     section.byte()
     section.number()
     return name
 
 
-def _tables(section: _Reader) -> list[int]:
+def _tables(section: Reader) -> list[int]:
     minimums = []
     for _ in range(_count(section)):
         # A table with an initialiser starts with 0x40 0x00 and ends with an expression; no compiler for C, Rust or
         # AssemblyScript writes one, and walking expressions is the compiler's work.
         if section.byte() == 0x40:
-            raise _malformed(section.position, "has a table with an initialiser")
+            raise malformed(section.position, "has a table with an initialiser")
         minimums.append(section.limits()[0])
     return minimums
 
 
-def _bodies(section: _Reader) -> tuple[int, int, int]:
+def _bodies(section: Reader) -> tuple[int, int, int]:
     """Give the number of functions, of their locals together, and the largest body in bytes."""
     functions = _count(section)
     locals_count = largest = 0
@@ -256,7 +267,7 @@ def _bodies(section: _Reader) -> tuple[int, int, int]:
         size = section.number()
         start = section.position
         section.skip(size)
-        body = _Reader(section.data, start, section.position)
+        body = Reader(section.data, start, section.position)
         for _ in range(_count(body)):
             locals_count += body.number()
             body.byte()
@@ -264,12 +275,13 @@ def _bodies(section: _Reader) -> tuple[int, int, int]:
     return functions, locals_count, largest
 
 
-def _imports_refused(imports: tuple[str, ...]) -> ModuleRefused:
+def imports_refused(imports: tuple[str, ...]) -> ModuleRefused:
+    """Give the error for imports that nobody can grant."""
     shown = ", ".join(imports[:IMPORTS_SHOWN_MAX])
     more = len(imports) - IMPORTS_SHOWN_MAX
     return ModuleRefused(
-        f"the module imports {shown}{f' and {more} more' if more > 0 else ''}, and nothing is granted",
-        hint="build it without imports: no WASI, no host functions; everything it needs is in its input",
+        f"the module imports {shown}{f' and {more} more' if more > 0 else ''}, which nobody can grant",
+        hint="build it without WASI (--stub-wasi) and ask only for bailiwick interfaces; the rest is in its input",
         code="module-imports",
     )
 
@@ -314,7 +326,8 @@ def _check_code(found: Survey) -> None:
         )
 
 
-def _malformed(position: int, what: str) -> ModuleRefused:
+def malformed(position: int, what: str) -> ModuleRefused:
+    """Give the error for bytes that are damaged; ``what`` completes "the module ..."."""
     return ModuleRefused(
         f"the module {what}, near byte {position}",
         hint="the file is damaged or truncated: copy or build it again, and compare its digest",

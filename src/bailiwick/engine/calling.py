@@ -7,6 +7,7 @@ engine versions) are never an outcome: the host was not able to answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,8 +54,10 @@ class HostShort(Exception):
 class Caller(Protocol):
     """One way of calling: a new sandbox, one call, and the sandbox is gone."""
 
-    def call(self, code: Code, message: bytes, budget: Budget, ticks: int) -> Finished:
-        """Call a guest with a message.
+    def call(
+        self, code: Code, message: bytes, budget: Budget, ticks: int, attach: Callable[[int], None] | None = None
+    ) -> Finished:
+        """Call a guest with a message; ``attach`` is told the context of its store before any guest code runs.
 
         Raises:
             Trapped: the guest stopped before it answered.
@@ -92,6 +95,17 @@ def check_output(result: int, memory_bytes: int) -> tuple[int, int]:
     if place + size > memory_bytes:
         raise answer_failed(f"lies at {place} with {size} bytes, which leaves its memory of {memory_bytes} bytes")
     return place, size
+
+
+def explain_stop(cause: str, detail: str, digest: str, budget: Budget) -> BailiwickError:
+    """Say what it means that a run ended inside a host call, by the guest's doing."""
+    if cause in (OUT_OF_FUEL, INTERRUPT):
+        return explain(Trapped(cause, 0), digest, budget)
+    return ModuleFailed(
+        f"module {digest} was stopped in a call of the host: {detail}",
+        hint="report it to the module's author; the same input and answers fail the same way each time",
+        code="module-host-call",
+    )
 
 
 def explain(trapped: Trapped, digest: str, budget: Budget) -> BailiwickError:

@@ -88,7 +88,9 @@ class CachedCaller:
         self._func_call = free("wasmtime_func_call_unchecked", POINTER, POINTER, POINTER, POINTER, SIZE, POINTER)
         self._store_delete = free("wasmtime_store_delete", None, POINTER)
 
-    def call(self, code: Code, message: bytes, budget: Budget, ticks: int) -> Finished:
+    def call(
+        self, code: Code, message: bytes, budget: Budget, ticks: int, attach: Callable[[int], None] | None = None
+    ) -> Finished:
         """Call a guest in a new sandbox; see ``Caller``.
 
         Cost: about 20 microseconds and what the guest does.
@@ -103,6 +105,8 @@ class CachedCaller:
             self._store_limiter(store, budget.memory_bytes, TABLE_ELEMENTS_MAX, 1, TABLES_MAX, 1)
             self._check(self._set_fuel(context, budget.fuel))
             self._set_deadline(context, ticks)
+            if attach:
+                attach(context)
             finished = self._enter(scratch, context, code, message, budget)
         finally:
             self._store_delete(store)

@@ -1,23 +1,34 @@
-"""One call of one module, sandboxed: the only file that knows which engine runs it.
+"""Calls of modules, sandboxed: with ``package.py`` the only file that knows which engine runs them.
 
-Each call gets a store of its own, thrown away afterwards: no guest ever sees what another left. Nothing is imported
-into a guest, so a call is a function of its input, its code and its budget. Threads, relaxed SIMD and whatever else
-lets two machines differ are switched off; NaNs are canonical.
+Each call gets a store of its own, thrown away afterwards: no guest ever sees what another left. What a guest may ask of
+the host comes through one link that the caller hands in, and is kept in the transcript; so a call is a function of its
+code, its input, its budget and the answers in its transcript.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import msgspec
+
 from bailiwick.canonical import digest as digest_of
-from bailiwick.engine.answer import envelope, read_answer
-from bailiwick.engine.binary import PAGE_BYTES, TABLE_ELEMENTS_MAX, TABLES_MAX, check_survey, survey
+from bailiwick.engine.answer import answer_failed, answer_of_text, answer_of_value, check_call, envelope, read_answer
+from bailiwick.engine.binary import (
+    HOST_IMPORT,
+    PAGE_BYTES,
+    TABLE_ELEMENTS_MAX,
+    TABLES_MAX,
+    check_survey,
+    is_component,
+    survey,
+)
 from bailiwick.engine.calling import (
     MASK_32,
     Caller,
@@ -28,58 +39,93 @@ from bailiwick.engine.calling import (
     check_output,
     check_room,
     explain,
+    explain_stop,
 )
-from bailiwick.engine.marshal import CachedCaller, Library
-from bailiwick.engine.selftest import PROBE_TEXT, agree
-from bailiwick.engine.ticker import Ticker, ticks_until
-from bailiwick.errors import ModuleFailed, ModuleRefused, Unavailable, UsageRefused
-from bailiwick.model import Budget, Run, Tier
+from bailiwick.engine.component import (
+    CachedComponentCaller,
+    ComponentCaller,
+    ComponentCode,
+    Exported,
+    Sandbox,
+    Sandboxes,
+    meaning_of,
+)
+from bailiwick.engine.host import HostLink, HostSession, NobodyAnswers, Stopped
+from bailiwick.engine.lifting import Lifting, NotJson
+from bailiwick.engine.linking import HostDoor
+from bailiwick.engine.loading import Artefact, Loader
+from bailiwick.engine.marshal import CachedCaller
+from bailiwick.engine.nesting import check_component, survey_component
+from bailiwick.engine.package import (
+    ENGINE_VERSION,
+    address_of,
+    component_package,
+    library,
+    new_engine,
+    structures,
+    wasmtime_package,
+)
+from bailiwick.engine.selftest import COMPONENT_TEXT, PROBE_TEXT, agree, agree_on_components
+from bailiwick.engine.ticker import TICK_MS, Ticker, ticks_until
+from bailiwick.engine.values import FunctionShape, RecordOf, ResultOf, ValueMismatch, check_value, shape_of
+from bailiwick.errors import BailiwickError, ModuleFailed, Unavailable, UsageRefused
+from bailiwick.model import Budget, HostCall, Run, Tier
 
 if TYPE_CHECKING:
     import wasmtime
 
-ENGINE_VERSION = "50.0.1"
-"""The one version of wasmtime whose private structures the fast way of calling knows."""
-CALL_STACK_BYTES = 1 << 19
-"""Native stack of a guest, in bytes."""
-
-SIGNATURES = {"alloc": (["i32"], ["i32"]), "run": (["i32", "i32"], ["i64"])}
-"""What the two functions of a core guest take and give."""
+FUNCTIONS_SHOWN_MAX = 20
+"""Most functions that an error lists."""
+NESTED_CALLS_MAX = 10
+"""Most calls within calls on one thread; each may use its whole native stack, and a thread has 8 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """A module that was admitted and compiled. ``digest`` is over its bytes; sizes are in bytes."""
+    """A module that was admitted and compiled. ``digest`` is over its bytes; sizes are in bytes.
+
+    ``form`` is ``core-json/1``, ``component-call/1`` or ``component/1``. ``imports`` are what it may ask of the host,
+    as ``interface#function``; a core module has ``bailiwick#call`` there. ``functions`` describes what a
+    ``component/1`` exports.
+    """
 
     digest: str
     size: int
     memory_bytes_min: int
-    code: Code = field(repr=False, compare=False)
+    form: str = "core-json/1"
+    imports: tuple[str, ...] = ()
+    functions: Mapping[str, FunctionShape] = field(default_factory=dict, compare=False)
+    code: Any = field(repr=False, compare=False)
     engine: object = field(repr=False, compare=False)
 
 
 class StockCaller:
     """Calls guests through the engine's own Python package: slower, and right by definition."""
 
-    def __init__(self, engine: wasmtime.Engine) -> None:
-        self._wasmtime = _wasmtime()
+    def __init__(self, package: Any, engine: wasmtime.Engine) -> None:
+        self._wasmtime = package
         self._engine = engine
 
-    def call(self, code: Code, message: bytes, budget: Budget, ticks: int) -> Finished:
+    def call(
+        self, code: Code, message: bytes, budget: Budget, ticks: int, attach: Callable[[int], None] | None = None
+    ) -> Finished:
         """Call a guest in a new sandbox; see ``Caller``."""
         with contextlib.closing(self._wasmtime.Store(self._engine)) as store:
             try:
                 store.set_limits(budget.memory_bytes, TABLE_ELEMENTS_MAX, 1, TABLES_MAX, 1)
                 store.set_fuel(budget.fuel)
                 store.set_epoch_deadline(ticks)
+                if attach:
+                    attach(ctypes.cast(store._context(), ctypes.c_void_p).value or 0)
                 return self._enter(store, code, message, budget)
             except self._wasmtime.WasmtimeError as error:
                 raise HostShort(str(error)) from error
 
     def _enter(self, store: wasmtime.Store, code: Code, message: bytes, budget: Budget) -> Finished:
         memory: Any = None
+        owner = code.owner[0] if isinstance(code.owner, tuple) else code.owner
         try:
-            exports: Any = code.owner.instantiate(store).exports(store)
+            exports: Any = owner.instantiate(store).exports(store)
             memory = exports["memory"]
             place = exports["alloc"](store, len(message)) & MASK_32
             check_room(place, len(message), memory.data_len(store))
@@ -93,6 +139,38 @@ class StockCaller:
         return Finished(output, budget.fuel - store.get_fuel(), memory.data_len(store))
 
 
+class StockComponentCaller:
+    """Calls the text functions of components through the package's own conversions."""
+
+    def __init__(self, package: Any, sandboxes: Sandboxes) -> None:
+        self._package = package
+        self._sandboxes = sandboxes
+
+    def call_text(self, sandbox: Sandbox, exported: Exported, texts: tuple[bytes, ...]) -> tuple[bool, bytes]:
+        """Call a function of texts; see ``ComponentCaller``."""
+        function = component_package().Func._from_raw(self._sandboxes.function(sandbox, exported))
+        try:
+            result = function(_Context(sandbox.context), *(text.decode() for text in texts))
+        except self._package.WasmtimeError as error:
+            raise meaning_of(str(error), lambda: self._sandboxes.fuel_left(sandbox.context), is_setup=False) from error
+        # The package gives a result whose two sides are of one class as a tagged value, and others bare.
+        if isinstance(result, component_package().Variant):
+            return result.tag == "ok", str(result.payload or "").encode()
+        return result is None, str(result or "").encode()
+
+
+class _Context:
+    """What the package takes for a store: something that knows its context."""
+
+    def __init__(self, address: int) -> None:
+        self._address = address
+
+    def _context(self) -> Any:
+        from wasmtime import _ffi
+
+        return ctypes.cast(self._address, ctypes.POINTER(_ffi.wasmtime_context_t))
+
+
 class Engine:
     """Compiles and runs modules. One per process is enough; threads may share it, each call has a sandbox of its own.
 
@@ -101,15 +179,35 @@ class Engine:
     Args:
         marshaller: ``stock`` asks for the package's own way of calling, which is three times slower; ``cached`` for the
             fast one where it proves to agree with the other. The attribute of that name says which one is in use.
+        allocator: ``pooling`` keeps address space for sandboxes ready; where there is too little of it (``ulimit -v``),
+            and with ``on-demand``, each sandbox asks for its own. The attribute of that name says which one is in use.
+        artefact: Gives compiled code that was made elsewhere; see ``loading.Artefact``.
     """
 
-    def __init__(self, *, marshaller: Literal["cached", "stock"] = "cached") -> None:
-        package = _wasmtime()
+    def __init__(
+        self,
+        *,
+        marshaller: Literal["cached", "stock"] = "cached",
+        allocator: Literal["pooling", "on-demand"] = "pooling",
+        artefact: Artefact | None = None,
+    ) -> None:
+        package = wasmtime_package()
         self._package = package
-        self._engine = package.Engine(_config(package))
+        self._engine, self.allocator = new_engine(package, allocator)
         self._process = os.getpid()
         self._is_closed = False
+        self._library = library(package, self._engine)
+        self._lifting = Lifting(structures(self._engine))
+        self._sandboxes = Sandboxes(self._lifting.structures, self._lifting)
+        self._door = HostDoor(self._lifting.structures, self._lifting)
+        self._loader = Loader(
+            package, self._engine, lifting=self._lifting, door=self._door, cause_of=self._library.cause_of,
+            artefact=artefact,
+        )  # fmt: skip
         self._caller, self.marshaller = self._choose(marshaller)
+        self._component_caller: ComponentCaller | None = None
+        self._choosing = threading.Lock()
+        self._nesting = threading.local()
         self._ticker = Ticker(self._engine.increment_epoch)
 
     def __enter__(self) -> Self:
@@ -124,46 +222,59 @@ class Engine:
         self._ticker.stop()
 
     def load(self, wasm: bytes, *, memory_bytes_max: int = Tier.HEAVY.budget.memory_bytes) -> Guest:
-        """Admit a core module and compile it.
+        """Admit a core module or a component, whichever the bytes are, and compile it.
 
         Args:
-            wasm: The binary, at most ``MODULE_BYTES_MAX`` bytes, from anybody.
+            wasm: The binary, from anybody.
             memory_bytes_max: The most memory that it may start with, in bytes.
 
         Raises:
-            ModuleRefused: codes ``module-too-large``, ``module-component``, ``module-not-wasm``, ``module-malformed``,
-                ``module-imports``, ``module-start``, ``module-exports``, ``module-memory``, ``module-tables``,
-                ``module-code``, ``module-invalid``.
+            ModuleRefused: codes ``module-too-large``, ``module-not-wasm``, ``module-malformed``, ``module-imports``,
+                ``module-start``, ``module-exports``, ``module-memory``, ``module-tables``, ``module-code``,
+                ``module-nesting``, ``module-type``, ``module-invalid``.
             Unavailable: the engine is closed.
 
         Cost: compiling, about a millisecond for ten kilobytes.
         """
         self._check_open()
+        if is_component(wasm):
+            return self._load_component(wasm, memory_bytes_max)
         found = survey(wasm)
         check_survey(found, memory_bytes_max)
         return Guest(
             digest=digest_of(wasm),
             size=len(wasm),
             memory_bytes_min=found.memory_pages_min[0] * PAGE_BYTES,
-            code=self._compile(wasm),
+            imports=tuple(name.replace(".", "#") for name in found.imports),
+            code=self._loader.core(wasm, is_asking=HOST_IMPORT in found.imports),
             engine=self,
         )
 
-    def run(self, guest: Guest, function: str, input: bytes, budget: Budget) -> Run:  # noqa: A002 the ABI's own word
+    def run(
+        self,
+        guest: Guest,
+        function: str,
+        input: bytes,  # noqa: A002 the ABI's own word
+        budget: Budget,
+        *,
+        host: HostLink | None = None,
+    ) -> Run:
         """Call one function of a guest in a new sandbox; ``read_answer`` reads the output.
 
         Args:
             guest: Loaded by this engine.
             function: Which of its functions.
-            input: JSON, at most ``INPUT_BYTES_MAX`` bytes.
+            input: JSON, at most ``INPUT_BYTES_MAX`` bytes; for a ``component/1`` an object by parameter name.
             budget: Fuel, memory and wall time.
+            host: Answers what the guest asks of the host; without one, every such call is refused.
 
         Raises:
-            ModuleFailed: ``module-out-of-fuel``, ``module-out-of-memory``, ``module-trapped``, ``module-answer``; the
-                same each time for the same guest, input and budget.
+            ModuleFailed: ``module-out-of-fuel``, ``module-out-of-memory``, ``module-trapped``, ``module-answer``,
+                ``module-host-call``; the same each time for the same guest, input, budget and answers of the host.
             Unavailable: ``module-deadline``, ``module-call-stack``, ``engine-short`` (the host lacks memory),
-                ``engine-closed``, ``engine-forked``: never an outcome.
-            UsageRefused: the function cannot be one, the input is not JSON, or another engine loaded the guest.
+                ``engine-closed``, ``engine-forked``, ``host-failed``: never an outcome.
+            UsageRefused: the function cannot be one, the input is not JSON or not of its types, or another engine
+                loaded the guest.
             InputRefused: the input is too large.
 
         Cost: about 30 microseconds and what the guest does.
@@ -175,20 +286,106 @@ class Engine:
                 hint="load it with the engine that runs it",
                 code="engine-foreign",
             )
-        message = envelope(function, input)
         _check_start(guest, budget)
+        if guest.form != "core-json/1":
+            return self._run_component(guest, function, input, budget, host)
+        message = envelope(function, input)
+        if guest.imports:
+            with self._hosted(guest, budget, host) as hosted:
+                finished = self._caller.call(guest.code, message, budget, hosted.ticks, hosted.attach)
+                read_answer(finished.output)
+                return _run_of(finished, hosted.transcript)
         try:
             finished = self._caller.call(guest.code, message, budget, ticks_until(budget.deadline_ms))
-        except Trapped as trapped:
-            raise explain(trapped, guest.digest, budget) from None
-        except HostShort as short:
-            raise Unavailable(
-                f"no sandbox could be set up for module {guest.digest}: {short}",
-                hint="free memory or address space (ulimit -v), then try again",
-                code="engine-short",
-            ) from short
+        except (Trapped, HostShort) as stop:
+            raise _meaning(stop, guest, budget) from stop
         read_answer(finished.output)
         return Run(output=finished.output, fuel=finished.fuel, memory_bytes=finished.memory_bytes)
+
+    def health(self, guest: Guest, budget: Budget, *, host: HostLink | None = None) -> Run:
+        """Ask a ``component-call/1`` whether it is well: ``{"ok": null}``, or what it says is wrong.
+
+        Raises:
+            UsageRefused: it has no health to ask for (code ``module-health``).
+            ModuleFailed, Unavailable: as ``run`` does.
+        """
+        self._check_open()
+        if guest.form != "component-call/1" or "health" not in guest.code.exports:
+            raise UsageRefused(
+                f"module {guest.digest} does not say how it is",
+                hint="export health: func() -> result<_, string>",
+                code="module-health",
+            )
+        return self._called(guest, "health", (), budget, host)
+
+    def _run_component(
+        self,
+        guest: Guest,
+        function: str,
+        input: bytes,  # noqa: A002 the ABI's own word
+        budget: Budget,
+        host: HostLink | None,
+    ) -> Run:
+        if guest.form == "component-call/1":
+            check_call(function, input)
+            return self._called(guest, "call", (function.encode(), input), budget, host)
+        return self._called(guest, function, _arguments(guest, function, input), budget, host)
+
+    def _called(
+        self, guest: Guest, function: str, values: tuple[Any, ...], budget: Budget, host: HostLink | None
+    ) -> Run:
+        """Call one export of a component: by text where the form is so, else with values of its types."""
+        code: ComponentCode = guest.code
+        exported = code.exports[function]
+        with self._hosted(guest, budget, host) as hosted:
+            sandbox = self._sandboxes.open(code, budget, hosted.ticks, hosted.attach)
+            try:
+                if guest.form == "component-call/1":
+                    is_ok, text = self._component_calls().call_text(sandbox, exported, values)
+                    output = answer_of_text(is_ok, text if function == "call" or not is_ok else b"null")
+                else:
+                    value = self._sandboxes.call_values(sandbox, exported, list(values))
+                    output = answer_of_value(value, is_result=isinstance(exported.signature.result, ResultOf))
+                fuel = budget.fuel - self._sandboxes.fuel_left(sandbox.context)
+            finally:
+                self._sandboxes.close(sandbox)
+            return Run(output=output, fuel=fuel, memory_bytes=guest.memory_bytes_min, transcript=hosted.transcript)
+
+    @contextlib.contextmanager
+    def _hosted(self, guest: Guest, budget: Budget, host: HostLink | None) -> Iterator[_Hosted]:
+        """Stand by for the host calls of one run, and turn whatever ends it into the one error that says why."""
+        depth = getattr(self._nesting, "depth", 0)
+        if depth >= NESTED_CALLS_MAX:
+            raise UsageRefused(
+                f"{depth} calls are nested on this thread already",
+                hint="bound how deep modules call each other",
+                code="engine-nesting",
+            )
+        hosted = _Hosted(self, guest, budget, host or NobodyAnswers())
+        self._nesting.depth = depth + 1
+        try:
+            yield hosted
+        except (Trapped, HostShort, ModuleFailed, NotJson) as stop:
+            raise hosted.error_for(stop) from stop
+        finally:
+            self._nesting.depth = depth
+            hosted.detach()
+
+    def _load_component(self, wasm: bytes, memory_bytes_max: int) -> Guest:
+        found = survey_component(wasm)
+        check_component(found, memory_bytes_max)
+        code, surface = self._loader.component(wasm, found.memory_pages_min)
+        is_typed = surface.form == "component/1"
+        return Guest(
+            digest=digest_of(wasm),
+            size=len(wasm),
+            memory_bytes_min=found.memory_bytes_min,
+            form=surface.form,
+            imports=tuple(sorted(f"{name}#{each}" for name, items in surface.imports.items() for each in items)),
+            functions={name: shape_of(each) for name, (_, each) in surface.exports.items()} if is_typed else {},
+            code=code,
+            engine=self,
+        )
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -200,105 +397,136 @@ class Engine:
                 code="engine-forked",
             )
 
-    def _compile(self, wasm: bytes) -> Code:
-        package = self._package
-        try:
-            module = package.Module(self._engine, wasm)
-            _check_types(package, module)
-            prepared = package.Linker(self._engine).instantiate_pre(module)
-        except package.WasmtimeError as error:
-            raise ModuleRefused(
-                f"the module is not valid WebAssembly: {_first_line(error)}",
-                hint="build it again without threads, 64-bit memory, exceptions, garbage collection or tail calls",
-                code="module-invalid",
-            ) from error
-        return Code(prepared, ctypes.cast(prepared.ptr(), ctypes.c_void_p).value or 0)
-
     def _choose(self, wanted: str) -> tuple[Caller, str]:
         """Take the fast way of calling if it knows this version of the engine and agrees with the package's own."""
-        stock = StockCaller(self._engine)
+        stock = StockCaller(self._package, self._engine)
         if wanted == "stock" or metadata.version("wasmtime") != ENGINE_VERSION:
             return stock, "stock"
-        cached = CachedCaller(_library(self._package, self._engine))
-        probe = self._compile(bytes(self._package.wat2wasm(PROBE_TEXT)))
+        cached = CachedCaller(self._library)
+        module = self._package.Module(self._engine, self._package.wat2wasm(PROBE_TEXT))
+        prepared = self._package.Linker(self._engine).instantiate_pre(module)
+        probe = Code(prepared, address_of(prepared))
         return (cached, "cached") if agree(cached, stock, probe) else (stock, "stock")
 
+    def _component_calls(self) -> ComponentCaller:
+        """Take the fast way of calling components on the same terms, when the first one is called."""
+        if self._component_caller is None:
+            with self._choosing:
+                self._component_caller = self._component_caller or self._choose_for_components()
+        return self._component_caller
 
-def _wasmtime() -> Any:
-    """Import the engine's package, which takes some 60 ms, only where an engine is wanted.
-
-    Raises:
-        Unavailable: it is not installed, or has no build for this machine.
-    """
-    try:
-        return importlib.import_module("wasmtime")
-    except (ImportError, RuntimeError, OSError) as error:
-        raise Unavailable(
-            f"the WebAssembly engine cannot be loaded: {error}",
-            hint=f"python -m pip install wasmtime=={ENGINE_VERSION}",
-            code="engine-missing",
-        ) from error
-
-
-def _config(package: Any) -> wasmtime.Config:
-    """Everything that a guest may use, and nothing by which two machines could differ."""
-    config: wasmtime.Config = package.Config()
-    config.consume_fuel = True
-    config.epoch_interruption = True
-    config.cranelift_nan_canonicalization = True
-    config.wasm_relaxed_simd_deterministic = True
-    config.max_wasm_stack = CALL_STACK_BYTES
-    config.parallel_compilation = False
-    config.memory_may_move = False
-    for feature in (
-        "wasm_threads",
-        "shared_memory",
-        "wasm_relaxed_simd",
-        "wasm_memory64",
-        "wasm_multi_memory",
-        "wasm_tail_call",
-        "wasm_exceptions",
-        "wasm_function_references",
-        "wasm_gc",
-        "wasm_wide_arithmetic",
-        "wasm_custom_page_sizes",
-        "wasm_stack_switching",
-        "wasm_component_model",
-    ):
-        setattr(config, feature, False)
-    return config
+    def _choose_for_components(self) -> ComponentCaller:
+        stock = StockComponentCaller(self._package, self._sandboxes)
+        if self.marshaller == "stock":
+            return stock
+        cached = CachedComponentCaller(self._lifting.structures, self._sandboxes, self._lifting)
+        wasm = bytes(self._package.wat2wasm(COMPONENT_TEXT))
+        probe, _ = self._loader.component(wasm, (1,))
+        return cached if agree_on_components(cached, stock, self._sandboxes, probe) else stock
 
 
-def _library(package: Any, engine: wasmtime.Engine) -> Library:
-    private = importlib.import_module("wasmtime._ffi")
-    causes = {code.value: code.name.lower() for code in package.TrapCode}
-    return Library(
-        dll=private.dll,
-        engine_address=ctypes.cast(engine.ptr(), ctypes.c_void_p).value or 0,
-        extern=private.wasmtime_extern_t,
-        instance=private.wasmtime_instance_t,
-        text=private.wasm_byte_vec_t,
-        cause_of=lambda code: causes.get(code, "unknown"),
+class _Hosted:
+    """One run that may ask the host: its session, and what its end means."""
+
+    def __init__(self, engine: Engine, guest: Guest, budget: Budget, link: HostLink) -> None:
+        self._engine = engine
+        self._guest = guest
+        self._budget = budget
+        self._link = link
+        self._context = 0
+        self._session: HostSession | None = None
+        self._started = engine._ticker.count
+        self.ticks = ticks_until(budget.deadline_ms)
+
+    @property
+    def transcript(self) -> tuple[HostCall, ...]:
+        return self._session.transcript if self._session else ()
+
+    def attach(self, context: int) -> None:
+        if not self._guest.imports:
+            return
+        sandboxes = self._engine._sandboxes
+        self._context = context
+        self._session = HostSession(
+            self._link,
+            self._budget,
+            fuel_left=lambda: sandboxes.fuel_left(context),
+            set_fuel=lambda fuel: sandboxes.set_fuel(context, fuel),
+            time_left=self._time_left,
+        )
+        self._engine._door.sessions[context] = self._session
+
+    def detach(self) -> None:
+        if self._session:
+            self._engine._door.sessions.pop(self._context, None)
+
+    def error_for(self, stop: Exception) -> BaseException:
+        failure = self._session.failure if self._session else None
+        error = self._host_failure(failure) if failure else _meaning(stop, self._guest, self._budget)
+        if isinstance(error, ModuleFailed):
+            error.transcript = self.transcript
+        return error
+
+    def _host_failure(self, failure: BaseException) -> BaseException:
+        if isinstance(failure, Stopped):
+            return explain_stop(failure.cause, failure.detail, self._guest.digest, self._budget)
+        if isinstance(failure, Trapped | NotJson):
+            return _meaning(failure, self._guest, self._budget)
+        if isinstance(failure, Unavailable) or not isinstance(failure, Exception):
+            return failure
+        error = Unavailable(
+            f"the host failed while module {self._guest.digest} asked it: {type(failure).__name__}",
+            hint="see the cause; the module was stopped and learned nothing of it",
+            code="host-failed",
+        )
+        error.__cause__ = failure
+        return error
+
+    def _time_left(self) -> int:
+        return self._budget.deadline_ms - (self._engine._ticker.count - self._started) * TICK_MS
+
+
+def _run_of(finished: Finished, transcript: tuple[HostCall, ...]) -> Run:
+    return Run(output=finished.output, fuel=finished.fuel, memory_bytes=finished.memory_bytes, transcript=transcript)
+
+
+def _meaning(stop: Exception, guest: Guest, budget: Budget) -> BailiwickError:
+    """Say what the end of a run means to whoever called it."""
+    if isinstance(stop, Trapped):
+        return explain(stop, guest.digest, budget)
+    if isinstance(stop, NotJson):
+        return answer_failed(f"holds {stop}")
+    if isinstance(stop, BailiwickError):
+        return stop
+    is_busy = "maximum concurrent" in str(stop)
+    return Unavailable(
+        f"no sandbox could be set up for module {guest.digest}: {stop}",
+        hint="call less at once" if is_busy else "free memory or address space (ulimit -v), then try again",
+        code="engine-busy" if is_busy else "engine-short",
     )
 
 
-def _check_types(package: Any, module: wasmtime.Module) -> None:
-    """Check what is exported under the three names, which is what makes unchecked calls safe."""
-    types = {export.name: export.type for export in module.exports}
-    for name, (parameters, results) in SIGNATURES.items():
-        kind = types.get(name)
-        if not isinstance(kind, package.FuncType) or (
-            [str(value) for value in kind.params] != parameters or [str(value) for value in kind.results] != results
-        ):
-            raise ModuleRefused(
-                f"the module's export {name} is not a function of {', '.join(parameters)} that gives {results[0]}",
-                hint="export alloc(size: i32) -> i32 and run(place: i32, size: i32) -> i64",
-                code="module-exports",
-            )
-    if not isinstance(types.get("memory"), package.MemoryType):
-        raise ModuleRefused(
-            "the module's export memory is not a memory", hint="export its linear memory", code="module-exports"
+def _arguments(guest: Guest, function: str, input: bytes) -> tuple[Any, ...]:  # noqa: A002 the ABI's own word
+    """Read the input of a typed function: an object with its parameters, checked, in their order."""
+    check_call(function, input)
+    exported = guest.code.exports.get(function)
+    if exported is None:
+        raise UsageRefused(
+            f"module {guest.digest} has no function {function}",
+            hint=f"it has {', '.join(sorted(guest.functions)[:FUNCTIONS_SHOWN_MAX])}",
+            code="module-function",
         )
+    parameters = exported.signature.parameters
+    values = msgspec.json.decode(input)
+    try:
+        check_value(RecordOf(parameters), values)
+    except ValueMismatch as mismatch:
+        raise UsageRefused(
+            f"the input of {function} does not fit its parameters: {mismatch}",
+            hint="give a JSON object by parameter name; the module's description has its schema",
+            code="module-input",
+        ) from mismatch
+    return tuple(values.get(name) for name, _ in parameters)
 
 
 def _check_start(guest: Guest, budget: Budget) -> None:
@@ -314,7 +542,3 @@ def _check_start(guest: Guest, budget: Budget) -> None:
 def _signed(number: int) -> int:
     """Write an unsigned 32-bit number the way the package wants an i32."""
     return number - (1 << 32) if number >= 1 << 31 else number
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

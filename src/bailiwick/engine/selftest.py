@@ -7,6 +7,7 @@ same answer, fuel, memory and stop as the package's own way for each kind of end
 from __future__ import annotations
 
 from bailiwick.engine.calling import Caller, Code, HostShort, Trapped
+from bailiwick.engine.component import ComponentCaller, ComponentCode, Sandboxes
 from bailiwick.errors import ModuleFailed
 from bailiwick.model import Budget
 
@@ -28,6 +29,50 @@ PROBE_TEXT = """(module (memory (export "memory") 1)
       (loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable))
     (if (i32.eq (local.get $letter) (i32.const 0x64)) (then (drop (i32.load (i32.const 0x7fffffff)))))
     (i64.or (i64.shl (i64.extend_i32_u (local.get $at)) (i64.const 32)) (i64.extend_i32_u (local.get $size)))))"""
+
+
+COMPONENT_MESSAGES = (b"e \xc3\xa9", b"r no", b"e", b"u", b"s", b"b", b"f")
+"""Echo; echo as the error; a single letter; unreachable; spin; a place outside; text that is not UTF-8."""
+COMPONENT_TEXT = """(component (core module $m (memory (export "memory") 1) (global $top (mut i32) (i32.const 1024))
+  (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+    (global.get $top) (global.set $top (i32.add (global.get $top) (local.get 3))))
+  (func (export "call") (param i32 i32 i32 i32) (result i32) (local $letter i32)
+    (local.set $letter (i32.load8_u (local.get 2)))
+    (i32.store8 (i32.const 16) (i32.eq (local.get $letter) (i32.const 0x72)))
+    (i32.store (i32.const 20) (local.get 2)) (i32.store (i32.const 24) (local.get 3))
+    (if (i32.eq (local.get $letter) (i32.const 0x75)) (then unreachable))
+    (if (i32.eq (local.get $letter) (i32.const 0x73)) (then (loop $again (br $again))))
+    (if (i32.eq (local.get $letter) (i32.const 0x62)) (then (i32.store (i32.const 20) (i32.const -8))))
+    (if (i32.eq (local.get $letter) (i32.const 0x66)) (then (i32.store8 (local.get 2) (i32.const 0xff))))
+    (i32.const 16)))
+  (core instance $i (instantiate $m))
+  (func (export "call") (param "function" string) (param "input" string) (result (result string (error string)))
+    (canon lift (core func $i "call") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"""
+
+
+def agree_on_components(
+    first: ComponentCaller, second: ComponentCaller, sandboxes: Sandboxes, probe: ComponentCode
+) -> bool:
+    """Say whether two ways of calling components by text give the same result for every message of the probe."""
+    return all(
+        _component_ending(first, sandboxes, probe, message) == _component_ending(second, sandboxes, probe, message)
+        for message in COMPONENT_MESSAGES
+    )
+
+
+def _component_ending(
+    caller: ComponentCaller, sandboxes: Sandboxes, probe: ComponentCode, message: bytes
+) -> tuple[object, ...]:
+    sandbox = sandboxes.open(probe, PROBE_BUDGET, PROBE_TICKS, lambda _: None)
+    try:
+        is_ok, text = caller.call_text(sandbox, probe.exports["call"], (b"f", message))
+        return is_ok, text, sandboxes.fuel_left(sandbox.context)
+    except Trapped as trapped:
+        return "trapped", trapped.cause
+    except ModuleFailed as failed:
+        return failed.code, failed.message
+    finally:
+        sandboxes.close(sandbox)
 
 
 def agree(first: Caller, second: Caller, probe: Code) -> bool:

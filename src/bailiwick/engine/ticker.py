@@ -22,16 +22,18 @@ def ticks_until(deadline_ms: int) -> int:
 
 
 class Ticker:
-    """A background thread that calls ``advance`` every tick, until ``stop``."""
+    """A background thread that calls ``advance`` every tick, until ``stop``; ``count`` is how often it has."""
 
     def __init__(self, advance: Callable[[], None]) -> None:
         self._advance = advance
+        self.count = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bailiwick-engine-ticker", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._stopped.wait(TICK_MS / 1000):
+            self.count += 1
             self._advance()
 
     def stop(self) -> None:

@@ -1,0 +1,256 @@
+"""What a guest may ask while it runs: the seam to whoever answers, the transcript of it, and its limits.
+
+Pure: nothing here knows an engine, a tenant or a service. A session belongs to one run and dies with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from bailiwick.errors import Unavailable
+from bailiwick.model import Budget, HostCall, JsonValue
+
+HOST_CALLS_MAX = 10_000
+"""Most calls of the host in one run."""
+HOST_CALL_BYTES_MAX = 4 << 20
+"""Largest input, and largest output, of one call of the host, in bytes of JSON."""
+TRANSCRIPT_BYTES_MAX = 16 << 20
+"""Most bytes of JSON that all calls of the host in one run may pass, both ways together."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class HostRefused(Exception):
+    """An answer to a guest that says no: ``code`` is a stable word, ``message`` a sentence for people.
+
+    Raised by whoever answers host calls. The guest reads it as the error of its call, and goes on.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class HostLink(Protocol):
+    """Answers the host calls of one run."""
+
+    def call(
+        self,
+        interface: str,
+        function: str,
+        input: JsonValue,  # noqa: A002 the ABI's own word
+        *,
+        left: Budget,
+        charge: Callable[[int], None],
+    ) -> JsonValue:
+        """Answer one call.
+
+        Args:
+            interface: As the module imports it, such as ``bailiwick:clock/clock@0.1.0``.
+            function: One of its functions.
+            input: The arguments, an object by parameter name.
+            left: What is left of the run's budget; the answer must come within ``left.deadline_ms`` milliseconds.
+            charge: Takes fuel from the guest's budget; ends the run where there is not enough.
+
+        Raises:
+            HostRefused: an answer to the guest.
+            Exception: anything else is a failure of the host: the run is ``Unavailable`` and the guest learns nothing.
+        """
+        ...
+
+
+class Stopped(Exception):
+    """A run that ends inside a host call, by the guest's doing: ``cause`` in one word, ``detail`` for people."""
+
+    def __init__(self, cause: str, detail: str = "") -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.detail = detail
+
+
+class NobodyAnswers:
+    """The link of a run that grants nothing: each call is refused."""
+
+    def call(
+        self,
+        interface: str,
+        function: str,
+        input: JsonValue,  # noqa: A002, ARG002 the shape of every link
+        *,
+        left: Budget,  # noqa: ARG002
+        charge: Callable[[int], None],  # noqa: ARG002
+    ) -> JsonValue:
+        """Refuse the call."""
+        raise HostRefused("denied", f"{interface}#{function} is not granted")
+
+
+class HostSession:
+    """The host calls of one run: asks the link, keeps the transcript, counts against the limits, takes fuel.
+
+    Args:
+        link: Who answers.
+        budget: Of the run.
+        fuel_left: Reads the fuel that the guest has left.
+        set_fuel: Sets it.
+        time_left: Gives the milliseconds that are left of the deadline, 0 when it has passed.
+    """
+
+    __slots__ = (
+        "_answering", "_bytes", "_calls", "_charged", "_fuel_left", "_link", "_memory", "_set_fuel", "_time_left",
+        "failure",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        link: HostLink,
+        budget: Budget,
+        *,
+        fuel_left: Callable[[], int],
+        set_fuel: Callable[[int], None],
+        time_left: Callable[[], int],
+    ) -> None:
+        self._link = link
+        self._memory = budget.memory_bytes
+        self._fuel_left = fuel_left
+        self._set_fuel = set_fuel
+        self._time_left = time_left
+        self._calls: list[tuple[str, str, Any, Any, dict[str, JsonValue] | None, int]] = []
+        self._bytes = 0
+        self._charged = 0
+        self._answering = False
+        self.failure: BaseException | None = None
+
+    @property
+    def transcript(self) -> tuple[HostCall, ...]:
+        """Every call that was answered, in order; one that ran out of fuel has the error ``out-of-fuel``."""
+        return tuple(
+            HostCall(interface=interface, function=function, input=question, output=output, error=error, fuel=fuel)
+            for interface, function, question, output, error, fuel in self._calls
+        )
+
+    def enter(self) -> None:
+        """Start one call; the guest may not come back in before it is answered.
+
+        Raises:
+            Stopped: the guest called the host from within a host call.
+        """
+        if self._answering:
+            raise Stopped("host_reentry", "it called the host while a call of the host was being answered")
+        self._answering = True
+
+    def leave(self) -> None:
+        """End the call that ``enter`` started."""
+        self._answering = False
+
+    def ask(self, interface: str, function: str, question: Any) -> Any:
+        """Answer one call and keep it.
+
+        Raises:
+            HostRefused: the answer is no.
+            Stopped: a limit, the fuel or the deadline has been passed.
+        """
+        self._count(interface, function, question)
+        time_left = self._time_left()
+        if time_left <= 0:
+            raise Stopped("interrupt")
+        left = Budget(fuel=self._fuel_left(), memory_bytes=self._memory, deadline_ms=time_left)
+        self._charged = 0
+        try:
+            output = self._link.call(interface, function, question, left=left, charge=self.charge)
+            size = len(_encode(output))
+            if size > HOST_CALL_BYTES_MAX:
+                raise HostRefused("too-large", f"the answer has {size} bytes, more than {HOST_CALL_BYTES_MAX}")
+        except HostRefused as refused:
+            error: dict[str, JsonValue] = {"code": refused.code, "message": refused.message}
+            self._calls.append((interface, function, question, None, error, self._charged))
+            self._bytes += len(refused.message)
+            raise
+        except Stopped as stopped:
+            error = {"code": stopped.cause.replace("_", "-"), "message": stopped.detail}
+            self._calls.append((interface, function, question, None, error, self._charged))
+            raise
+        self._bytes += size
+        self._calls.append((interface, function, question, output, None, self._charged))
+        return output
+
+    def charge(self, fuel: int) -> None:
+        """Take fuel from the guest's budget.
+
+        Raises:
+            Stopped: there is not enough; nothing is left then.
+        """
+        if not self._answering or fuel < 0:
+            raise ValueError("fuel is taken during a host call, and never given back")
+        left = self._fuel_left()
+        self._charged += fuel
+        self._set_fuel(max(left - fuel, 0))
+        if fuel > left:
+            raise Stopped("out_of_fuel")
+
+    def _count(self, interface: str, function: str, question: Any) -> None:
+        size = len(_encode(question))
+        self._bytes += size
+        if len(self._calls) >= HOST_CALLS_MAX:
+            raise Stopped("host_limit", f"it called the host more than {HOST_CALLS_MAX} times")
+        if size > HOST_CALL_BYTES_MAX or self._bytes > TRANSCRIPT_BYTES_MAX:
+            raise Stopped(
+                "host_limit",
+                f"its calls of the host passed {self._bytes} bytes, at {interface}#{function}; allowed are "
+                f"{HOST_CALL_BYTES_MAX} in one and {TRANSCRIPT_BYTES_MAX} in all",
+            )
+
+
+class TranscriptHost:
+    """Answers a run with what an earlier one was answered, and refuses a call that differs from it."""
+
+    def __init__(self, transcript: Sequence[HostCall]) -> None:
+        self._calls = tuple(transcript)
+        self._next = 0
+
+    def call(
+        self,
+        interface: str,
+        function: str,
+        input: JsonValue,  # noqa: A002 the ABI's own word
+        *,
+        left: Budget,  # noqa: ARG002 what is left was decided by the first run
+        charge: Callable[[int], None],
+    ) -> JsonValue:
+        """Give the answer of the same place in the transcript, and take the same fuel.
+
+        Raises:
+            Unavailable: the transcript has another call here, or none (code ``transcript-differs``).
+            HostRefused: what the call was answered.
+        """
+        if self._next >= len(self._calls):
+            raise _differs(self._next, f"ends, and the module calls {interface}#{function}")
+        kept = self._calls[self._next]
+        if (kept.interface, kept.function) != (interface, function) or _encode(kept.input) != _encode(input):
+            raise _differs(self._next, f"has {kept.interface}#{kept.function}, and the module calls {function}")
+        self._next += 1
+        if kept.fuel:
+            charge(kept.fuel)
+        if kept.error is not None:
+            raise HostRefused(str(kept.error["code"]), str(kept.error["message"]))
+        return kept.output
+
+    def check_finished(self) -> None:
+        """Check that the run made every call that the transcript has.
+
+        Raises:
+            Unavailable: it stopped early (code ``transcript-differs``).
+        """
+        if self._next < len(self._calls):
+            raise _differs(self._next, f"has {len(self._calls) - self._next} calls that the module did not make")
+
+
+def _differs(index: int, what: str) -> Unavailable:
+    return Unavailable(
+        f"the transcript {what} (call {index}, counted from 0)",
+        hint="run the module that the transcript was made with, with the same input and budget",
+        code="transcript-differs",
+    )

@@ -1,0 +1,244 @@
+"""The way from a guest into the host: C callbacks that read arguments, ask the session of the run, and write answers.
+
+No exception may leave a callback, not even an interrupt: the package would lose it or mix it up between threads. What
+goes wrong is kept in the session of its own run, and the guest is ended by an error of the engine.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bailiwick.engine.calling import Trapped, check_room
+from bailiwick.engine.host import HOST_CALL_BYTES_MAX, HostRefused, HostSession, Stopped
+from bailiwick.engine.lifting import Lifting
+from bailiwick.engine.values import (
+    EnumOf,
+    OptionOf,
+    Primitive,
+    RecordOf,
+    ResultOf,
+    Signature,
+    ValueMismatch,
+    VariantOf,
+    WitType,
+    check_value,
+)
+from bailiwick.errors import Unavailable
+
+if TYPE_CHECKING:
+    from bailiwick.engine.package import Structures
+
+POINTER, SIZE = ctypes.c_void_p, ctypes.c_size_t
+COMPONENT_CALLBACK = ctypes.CFUNCTYPE(SIZE, POINTER, POINTER, POINTER, POINTER, SIZE, POINTER, SIZE)
+CORE_CALLBACK = ctypes.CFUNCTYPE(SIZE, POINTER, POINTER, POINTER, SIZE)
+STOP_TEXT = b"stopped by the host"
+NOT_A_CALL = "host-call"
+"""Code of the answer to a core guest whose question is none."""
+
+
+class _Question(msgspec.Struct, forbid_unknown_fields=True):
+    interface: str
+    function: str
+    input: Any = None
+
+
+_decode_question = msgspec.json.Decoder(_Question).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class HostDoor:
+    """Makes callbacks, and leads each to the session of the run that called. Threads may share it."""
+
+    def __init__(self, structures: Structures, lifting: Lifting) -> None:
+        self._structures = structures
+        self._lifting = lifting
+        self._value_bytes = ctypes.sizeof(structures.value)
+        self._extern_offset = structures.extern.of.offset
+        self.sessions: dict[int, HostSession] = {}
+        dll = structures.dll
+
+        def quick(name: str, result: Any, *arguments: Any) -> Any:
+            return ctypes.PYFUNCTYPE(result, *arguments)((name, dll))
+
+        self._error_new = quick("wasmtime_error_new", SIZE, ctypes.c_char_p)
+        self._trap_new = quick("wasmtime_trap_new", SIZE, ctypes.c_char_p, SIZE)
+        self._caller_context = quick("wasmtime_caller_context", POINTER, POINTER)
+        self._caller_export = quick(
+            "wasmtime_caller_export_get", ctypes.c_bool, POINTER, ctypes.c_char_p, SIZE, POINTER
+        )
+        self._memory_data = quick("wasmtime_memory_data", POINTER, POINTER, POINTER)
+        self._memory_size = quick("wasmtime_memory_data_size", SIZE, POINTER, POINTER)
+        self._trap_code = quick("wasmtime_trap_code", ctypes.c_bool, POINTER, POINTER)
+        self._trap_delete = quick("wasm_trap_delete", None, POINTER)
+        self._func_call = ctypes.CFUNCTYPE(POINTER, POINTER, POINTER, POINTER, SIZE, POINTER)(
+            ("wasmtime_func_call_unchecked", dll)
+        )
+
+    def component_callback(self, interface: str, function: str, signature: Signature) -> Any:
+        """Make the callback of one function that components import."""
+        names = [name for name, _ in signature.parameters]
+        reads = [self._lifting.reader(kind) for _, kind in signature.parameters]
+        answer = self._answerer(signature.result)
+        value, value_bytes, sessions = self._structures.value, self._value_bytes, self.sessions
+        where = f"{interface}#{function}"
+
+        def callback(_: Any, context: int, _type: Any, values: int, _count: int, results: int, _results: int) -> int:
+            session = sessions.get(context)
+            if session is None:
+                return int(self._error_new(STOP_TEXT))
+            try:
+                session.enter()
+                question = {
+                    name: read(value.from_address(values + index * value_bytes))
+                    for index, (name, read) in enumerate(zip(names, reads, strict=True))
+                }
+                answer(session, where, lambda: session.ask(interface, function, question), results)
+                session.leave()
+            except BaseException as error:
+                return self._stop(session, error)
+            return 0
+
+        return COMPONENT_CALLBACK(callback)
+
+    def core_callback(self, cause_of: Callable[[int], str]) -> Any:
+        """Make the callback of the one function that core modules import."""
+
+        def callback(_: Any, caller: int, raw: int, _count: int) -> int:
+            context = self._caller_context(caller)
+            session = self.sessions.get(context)
+            if session is None:
+                return int(self._trap_new(STOP_TEXT, len(STOP_TEXT)))
+            try:
+                session.enter()
+                values = (ctypes.c_uint64 * 4).from_address(raw)
+                values[0] = self._core_answer(session, caller, context, values, cause_of)
+                session.leave()
+            except BaseException as error:
+                session.failure = error
+                return int(self._trap_new(STOP_TEXT, len(STOP_TEXT)))
+            return 0
+
+        return CORE_CALLBACK(callback)
+
+    def _stop(self, session: HostSession, error: BaseException) -> int:
+        session.failure = error
+        return int(self._error_new(STOP_TEXT))
+
+    def _answerer(self, kind: WitType | None) -> Callable[[HostSession, str, Callable[[], Any], int], None]:
+        """Build what turns the link's answer, or its refusal, into the result of a function."""
+        write = self._lifting.writer(kind) if kind else None
+        value = self._structures.value
+
+        def answer(_: HostSession, where: str, ask: Callable[[], Any], results: int) -> None:
+            try:
+                output = ask()
+                json = {"ok": output} if isinstance(kind, ResultOf) else output
+            except HostRefused as refused:
+                json = refusal_of(kind, where, refused)
+            if kind is None or write is None:
+                if json is not None:
+                    raise _bad_answer(where, "gives nothing, and the host gave a value")
+                return
+            try:
+                check_value(kind, json)
+            except ValueMismatch as mismatch:
+                raise _bad_answer(where, str(mismatch)) from mismatch
+            write(json, value.from_address(results))
+
+        return answer
+
+    def _core_answer(
+        self, session: HostSession, caller: int, context: int, values: Any, cause_of: Callable[[int], str]
+    ) -> int:
+        memory, alloc = self._core_exports(caller)
+        place, size = values[0] & 0xFFFF_FFFF, values[2] & 0xFFFF_FFFF
+        if size > HOST_CALL_BYTES_MAX or place + size > self._memory_size(context, memory):
+            raise Stopped(
+                "host_bounds", f"it asked the host with {size} bytes at {place}, which is too much or outside"
+            )
+        question = ctypes.string_at(self._memory_data(context, memory) + place, size) if size else b""
+        output = _answer_core(session, question)
+        room = (ctypes.c_uint64 * 4)()
+        room[0] = len(output)
+        trap = POINTER()
+        error = self._func_call(context, alloc, ctypes.addressof(room), 1, ctypes.addressof(trap))
+        if error or trap.value:
+            raise Trapped(self._cause(trap.value, cause_of), self._memory_size(context, memory))
+        start = room[0] & 0xFFFF_FFFF
+        check_room(start, len(output), self._memory_size(context, memory))
+        ctypes.memmove(self._memory_data(context, memory) + start, output, len(output))
+        return start << 32 | len(output)
+
+    def _core_exports(self, caller: int) -> tuple[int, int]:
+        found = []
+        self_keep = [self._structures.extern() for _ in range(2)]
+        for name, extern in zip((b"memory", b"alloc"), self_keep, strict=True):
+            is_there = self._caller_export(caller, name, len(name), ctypes.addressof(extern))
+            assert is_there, "exports were checked when the module was loaded"
+            found.append(ctypes.addressof(extern) + self._extern_offset)
+        return found[0], found[1]
+
+    def _cause(self, trap: int | None, cause_of: Callable[[int], str]) -> str:
+        if not trap:
+            return "unknown"
+        code = ctypes.c_uint8()
+        has_code = self._trap_code(trap, ctypes.addressof(code))
+        self._trap_delete(trap)
+        return cause_of(code.value) if has_code else "unknown"
+
+
+def refusal_of(kind: WitType | None, where: str, refused: HostRefused) -> Any:
+    """Write a refusal as the error of a function's result.
+
+    Raises:
+        Stopped: the function has no result with an error that can say it.
+    """
+    error = kind.error if isinstance(kind, ResultOf) else None
+    if isinstance(kind, ResultOf):
+        said = _said(error, refused)
+        if said is not _UNSAID:
+            return {"error": said}
+    raise Stopped("host_refused", f"{where} was refused ({refused.code}), and it has no way to say so")
+
+
+_UNSAID = object()
+
+
+def _said(error: WitType | None, refused: HostRefused) -> Any:
+    if error is None:
+        return None
+    if error == Primitive("string"):
+        return _encode({"code": refused.code, "message": refused.message}).decode()
+    if isinstance(error, RecordOf):
+        words = {"code": refused.code, "message": refused.message}
+        rest = [name for name, kind in error.fields if name not in words and not isinstance(kind, OptionOf)]
+        texts = {name for name, kind in error.fields if kind == Primitive("string")}
+        return {name: word for name, word in words.items() if name in texts} if not rest else _UNSAID
+    if isinstance(error, EnumOf) and refused.code in error.names:
+        return refused.code
+    if isinstance(error, VariantOf) and dict(error.cases).get(refused.code, _UNSAID) is None:
+        return {"case": refused.code}
+    return _UNSAID
+
+
+def _answer_core(session: HostSession, question: bytes) -> bytes:
+    try:
+        asked = _decode_question(question)
+    except (ValueError, RecursionError) as error:
+        return _encode({"error": {"code": NOT_A_CALL, "message": f"not a question to the host: {error}"[:300]}})
+    try:
+        return b'{"ok":%b}' % _encode(session.ask(asked.interface, asked.function, asked.input))
+    except HostRefused as refused:
+        return _encode({"error": {"code": refused.code, "message": refused.message}})
+
+
+def _bad_answer(where: str, what: str) -> Unavailable:
+    return Unavailable(
+        f"the host answered {where} with what it may not answer: {what}",
+        hint="report it: the host's service and its WIT differ",
+        code="host-answer",
+    )
