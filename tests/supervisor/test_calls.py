@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import replace
 
@@ -211,11 +212,25 @@ def test_a_refusal_of_the_module_is_an_answer_with_its_code(stage):
     def refuses(asked):
         raise Refuses("that is off")
 
-    stage.add("asker", refuses)
+    stage.add("asker", refuses, function={"errors": {"input-off": "the input is off"}})
     answer = stage.call()
     assert (answer.refusal.code, stage.last().detail["outcome"], stage.last().detail["code"]) == (
         "input-off", "refused", "input-off",
     )  # fmt: skip
+
+
+def test_a_code_or_name_that_a_module_makes_up_never_enters_the_ledger(stage):
+    """Wrong if code from anybody could write text of its own into what is kept for years."""
+
+    def refuses(asked):
+        with contextlib.suppress(HostRefused):
+            asked.ask("ada:lovelace/born@1815.12.10", "ada-lovelace")
+        raise Refuses("ada")
+
+    stage.add("asker", refuses)
+    assert stage.call().refusal.code == "input-off"
+    assert stage.last().detail["code"] == "unlisted"
+    assert b"lovelace" not in stage.last("module.denied").raw
 
 
 def test_an_answer_that_breaks_the_modules_own_contract_never_leaves(stage):

@@ -17,6 +17,8 @@ TRANSCRIPT_BYTES_MAX = 8 << 20
 """Most bytes of questions and answers of one call from outside."""
 INNER_RECORDED_MAX = 64
 """Calls inside a call that its record lists; the transcript has them all."""
+UNLISTED = "unlisted"
+"""Stands in a record for a code that a module gave and its manifest does not list."""
 DENIALS_RECORDED_MAX = 32
 """Different refusals of one call that get a record each."""
 
@@ -39,6 +41,7 @@ class Outcome:
     memory_bytes: int
     budget: Budget
     calls: tuple[HostCall, ...] = ()
+    known_codes: frozenset[str] = frozenset()
     error: BailiwickError | None = None
 
     @property
@@ -49,6 +52,12 @@ class Outcome:
         if self.answer is not None and "error" in self.answer:
             return str(self.answer["error"]["code"])
         return None
+
+    @property
+    def recorded_code(self) -> str | None:
+        """The code as the ledger may hold it: a guest makes up its own, and its manifest vouches for those it lists."""
+        code = self.code
+        return code if self.error is not None or code is None or code in self.known_codes else UNLISTED
 
     def to_json(self) -> dict[str, Any]:
         """Give what the record of a call lists of one inside it."""

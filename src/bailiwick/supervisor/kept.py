@@ -72,7 +72,7 @@ def keep_call(
         "transcript": digests[1],
         "output": digests[2] if len(digests) > 2 else None,
         "outcome": outcome.kind,
-        "code": outcome.code,
+        "code": outcome.recorded_code,
         "fuel": outcome.fuel,
         "memory_bytes": outcome.memory_bytes,
         "host_calls": gathered.host_calls,

@@ -26,12 +26,25 @@ class CallLink:
         registry: Registry,
         module: Installed,
         *,
+        function: str,
+        asked: frozenset[str],
         path: tuple[str, ...],
         actor: Actor,
         gathered: Gathered,
         call_inside: CallInside,
     ) -> None:
-        """Join a module to the services of its tenant; ``path`` names the modules that run, this one last."""
+        """Join a module to the services of its tenant.
+
+        Args:
+            registry: The tenant's.
+            module: Who asks.
+            function: Which function of it runs.
+            asked: What its manifest asks for.
+            path: The modules that run, outermost first, this one last.
+            actor: Who called from outside.
+            gathered: Where the call leaves what its record tells.
+            call_inside: Runs a function of another module.
+        """
         self._registry = registry
         self._module = module
         self._path = path
@@ -39,7 +52,8 @@ class CallLink:
         self._gathered = gathered
         self._services: Mapping[str, HostService] = {**registry.services, Invoke.name: Invoke(call_inside)}
         self._scopes: dict[str, Mapping[str, Any]] = {}
-        self.function = ""
+        self._function = function
+        self._asked = asked
         self.calls: list[HostCall] = []
 
     def call(
@@ -113,12 +127,8 @@ class CallLink:
         return self._scopes[grant.scope]
 
     def _denied(self, interface: str, function: str) -> None:
-        self._gathered.deny(
-            {
-                "module": self._module.name,
-                "function": self.function,
-                "code": "denied",
-                "interface": interface,
-                "host_function": function,
-            }
-        )
+        """Note a refusal. Names that the guest made up are not told: they could be any text."""
+        denial: dict[str, JsonValue] = {"module": self._module.name, "function": self._function, "code": "denied"}
+        if f"{interface}#{function}" in self._asked:
+            denial |= {"interface": interface, "host_function": function}
+        self._gathered.deny(denial)

@@ -80,7 +80,7 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """One function: what it takes and gives (JSON Schemas), and how it may be run."""
+    """One function: what it takes and gives (JSON Schemas), how it may be run, and the codes by which it refuses."""
 
     name: str
     title: str
@@ -89,6 +89,7 @@ class Function:
     budget: Budget
     is_cacheable: bool = False
     cache_ttl_sec: int | None = None
+    errors: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,11 @@ class Manifest:
     def capability(self, interface: str) -> Capability | None:
         """Give what it asks for of one interface."""
         return next((each for each in self.capabilities if each.interface == interface), None)
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The functions of the host that it asks for, such as ``bailiwick:clock/clock@0.1.0#now``."""
+        return frozenset(f"{each.interface}#{function}" for each in self.capabilities for function in each.functions)
 
     def contract(self, function: str, side: str) -> Contract:
         """Compile what a function takes (``side`` is ``input``) or gives (``output``).
@@ -210,6 +216,7 @@ def _function(name: str, value: Mapping[str, Any], budget: Budget) -> Function:
         budget=replace(budget, deadline_ms=deadline_ms),
         is_cacheable=value.get("cacheable", False),
         cache_ttl_sec=value.get("cache_ttl_sec"),
+        errors=frozenset(value.get("errors", ())),
     )
 
 

@@ -181,12 +181,13 @@ class Running:
         link = CallLink(
             self.registry,
             loaded.installed,
+            function=function,
+            asked=loaded.manifest.asked,
             path=path,
             actor=actor,
             gathered=gathered,
             call_inside=lambda context, *asked: self._call_inside(context, gathered, *asked),
         )
-        link.function = function
         calls: tuple[HostCall, ...] = ()
         ended: dict[str, Any] = {"answer": None, "raw": None, "fuel": 0, "memory_bytes": 0, "error": None}
         try:
@@ -209,6 +210,7 @@ class Running:
             module=loaded.installed.reference,
             function=function,
             budget=budget,
+            known_codes=loaded.function(function).errors,
             calls=calls,
             **ended,
         )
