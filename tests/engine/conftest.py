@@ -135,7 +135,7 @@ def component_text() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def called_by_text(component_text: Callable[..., str]) -> Callable[..., str]:
-    """Give a function that writes a component whose ``call`` has the given body; it leaves the result area on the stack.
+    """Give a function that writes a component whose ``call`` has the given body, which leaves the result area.
 
     The body may use locals 0 to 3 (place and size of function and input) and ``$i``.
     """

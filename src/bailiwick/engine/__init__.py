@@ -1,11 +1,28 @@
-"""The engine room: one call of one WebAssembly module, within a budget, with nothing granted.
+"""The engine room: one call of one WebAssembly module, within a budget, with nothing granted but what a link answers.
 
 ``Engine.load`` admits a binary, ``Engine.run`` calls it in a sandbox that lives for that call, ``read_answer`` reads
-what came out. The room records nothing and knows no module by name. Importing this door imports no engine.
+what came out. A ``HostLink`` answers what the guest asks of the host, and the run's transcript has it. The room records
+nothing and knows no module by name. Importing this door imports no engine.
 """
 
 from bailiwick.engine.answer import INPUT_BYTES_MAX, OUTPUT_BYTES_MAX, Refusal, read_answer
 from bailiwick.engine.binary import MODULE_BYTES_MAX
+from bailiwick.engine.host import HostLink, HostRefused, TranscriptHost
+from bailiwick.engine.nesting import COMPONENT_BYTES_MAX
 from bailiwick.engine.sandbox import Engine, Guest
+from bailiwick.engine.values import FunctionShape
 
-__all__ = ["INPUT_BYTES_MAX", "MODULE_BYTES_MAX", "OUTPUT_BYTES_MAX", "Engine", "Guest", "Refusal", "read_answer"]
+__all__ = [
+    "COMPONENT_BYTES_MAX",
+    "INPUT_BYTES_MAX",
+    "MODULE_BYTES_MAX",
+    "OUTPUT_BYTES_MAX",
+    "Engine",
+    "FunctionShape",
+    "Guest",
+    "HostLink",
+    "HostRefused",
+    "Refusal",
+    "TranscriptHost",
+    "read_answer",
+]

@@ -172,7 +172,7 @@ def _error_of_text(text: bytes) -> bytes:
     try:
         return _error_of_value(_decode_value(text))
     except (ValueError, RecursionError):
-        return _error(REFUSED, text.decode(errors="replace"))
+        return _error_of_value(text.decode(errors="replace"))
 
 
 def _error_of_value(value: Any) -> bytes:

@@ -255,7 +255,6 @@ class CachedComponentCaller:
         self._value_bytes = ctypes.sizeof(structures.value)
         self._kind = structures.kinds["string"]
         self._offset = structures.value.of.offset
-        self._payload = self._offset + structures.value.of.size * 0
         self._sandboxes = sandboxes
         self._delete = lifting.delete
 
@@ -269,7 +268,7 @@ class CachedComponentCaller:
             arguments[index].kind = self._kind
             words = (SIZE * 2).from_address(start + index * self._value_bytes + self._offset)
             words[0] = len(text)
-            words[1] = ctypes.cast(text, POINTER).value or 0
+            words[1] = ctypes.cast(ctypes.c_char_p(text), POINTER).value or 0
         function = self._sandboxes.function(sandbox, exported)
         result_at = start + count * self._value_bytes
         self._sandboxes.raw_call(function, sandbox, start, count, result_at)

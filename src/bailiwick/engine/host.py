@@ -142,6 +142,11 @@ class HostSession:
             raise Stopped("host_reentry", "it called the host while a call of the host was being answered")
         self._answering = True
 
+    def fail(self, error: BaseException) -> None:
+        """Keep what ends the run; the first of several is the cause of the others."""
+        if self.failure is None:
+            self.failure = error
+
     def leave(self) -> None:
         """End the call that ``enter`` started."""
         self._answering = False

@@ -201,7 +201,7 @@ class Lifting:
 
             return write_string
         name = {"bool": "boolean", "char": "character"}.get(kind.name, kind.name)
-        convert: Callable[[Any], Any] = {"char": ord, "f32": float, "f64": float}.get(kind.name, lambda json: json)
+        convert: Callable[[Any], Any] = _CONVERSIONS.get(kind.name, _as_it_is)
 
         def write_primitive(json: Any, value: Any) -> None:
             setattr(value.of, name, convert(json))
@@ -307,6 +307,13 @@ class Lifting:
             value.kind = self._kinds["variant"]
 
         return write_variant
+
+
+def _as_it_is(json: Any) -> Any:
+    return json
+
+
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {"char": ord, "f32": float, "f64": float}
 
 
 def _text(vector: Any) -> str:

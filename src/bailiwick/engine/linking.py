@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bailiwick.engine.calling import Trapped, check_room
+from bailiwick.engine.calling import Trapped
 from bailiwick.engine.host import HOST_CALL_BYTES_MAX, HostRefused, HostSession, Stopped
 from bailiwick.engine.lifting import Lifting
 from bailiwick.engine.values import (
@@ -118,14 +118,14 @@ class HostDoor:
                 values[0] = self._core_answer(session, caller, context, values, cause_of)
                 session.leave()
             except BaseException as error:
-                session.failure = error
+                session.fail(error)
                 return int(self._trap_new(STOP_TEXT, len(STOP_TEXT)))
             return 0
 
         return CORE_CALLBACK(callback)
 
     def _stop(self, session: HostSession, error: BaseException) -> int:
-        session.failure = error
+        session.fail(error)
         return int(self._error_new(STOP_TEXT))
 
     def _answerer(self, kind: WitType | None) -> Callable[[HostSession, str, Callable[[], Any], int], None]:
@@ -154,7 +154,9 @@ class HostDoor:
     def _core_answer(
         self, session: HostSession, caller: int, context: int, values: Any, cause_of: Callable[[int], str]
     ) -> int:
-        memory, alloc = self._core_exports(caller)
+        # The externs must outlive every use of their addresses, so they are held by names of this function.
+        externs = self._core_export(caller, b"memory"), self._core_export(caller, b"alloc")
+        memory, alloc = (ctypes.addressof(extern) + self._extern_offset for extern in externs)
         place, size = values[0] & 0xFFFF_FFFF, values[2] & 0xFFFF_FFFF
         if size > HOST_CALL_BYTES_MAX or place + size > self._memory_size(context, memory):
             raise Stopped(
@@ -169,18 +171,16 @@ class HostDoor:
         if error or trap.value:
             raise Trapped(self._cause(trap.value, cause_of), self._memory_size(context, memory))
         start = room[0] & 0xFFFF_FFFF
-        check_room(start, len(output), self._memory_size(context, memory))
+        if start == 0 or start + len(output) > self._memory_size(context, memory):
+            raise Stopped("host_room", f"it has no room for an answer of {len(output)} bytes, or gives {start} for it")
         ctypes.memmove(self._memory_data(context, memory) + start, output, len(output))
         return start << 32 | len(output)
 
-    def _core_exports(self, caller: int) -> tuple[int, int]:
-        found = []
-        self_keep = [self._structures.extern() for _ in range(2)]
-        for name, extern in zip((b"memory", b"alloc"), self_keep, strict=True):
-            is_there = self._caller_export(caller, name, len(name), ctypes.addressof(extern))
-            assert is_there, "exports were checked when the module was loaded"
-            found.append(ctypes.addressof(extern) + self._extern_offset)
-        return found[0], found[1]
+    def _core_export(self, caller: int, name: bytes) -> Any:
+        extern = self._structures.extern()
+        is_there = self._caller_export(caller, name, len(name), ctypes.addressof(extern))
+        assert is_there, "exports were checked when the module was loaded"
+        return extern
 
     def _cause(self, trap: int | None, cause_of: Callable[[int], str]) -> str:
         if not trap:

@@ -128,7 +128,7 @@ class Loader:
         package = self._package
         kind = package.FuncType([package.ValType.i32(), package.ValType.i32()], [package.ValType.i64()])
         for wanted in module.imports:
-            if not isinstance(wanted.type, package.FuncType) or str(wanted.type) != str(kind):
+            if not isinstance(wanted.type, package.FuncType) or _words(wanted.type) != _words(kind):
                 raise ModuleRefused(
                     "the module's import bailiwick.call is not a function of i32, i32 that gives i64",
                     hint="import call(place: i32, size: i32) -> i64 from the module bailiwick",
@@ -178,9 +178,7 @@ def check_types(package: Any, module: wasmtime.Module) -> None:
     types: Mapping[str, Any] = {export.name: export.type for export in module.exports}
     for name, (parameters, results) in SIGNATURES.items():
         kind = types.get(name)
-        if not isinstance(kind, package.FuncType) or (
-            [str(value) for value in kind.params] != parameters or [str(value) for value in kind.results] != results
-        ):
+        if not isinstance(kind, package.FuncType) or _words(kind) != (parameters, results):
             raise ModuleRefused(
                 f"the module's export {name} is not a function of {', '.join(parameters)} that gives {results[0]}",
                 hint="export alloc(size: i32) -> i32 and run(place: i32, size: i32) -> i64",
@@ -190,6 +188,10 @@ def check_types(package: Any, module: wasmtime.Module) -> None:
         raise ModuleRefused(
             "the module's export memory is not a memory", hint="export its linear memory", code="module-exports"
         )
+
+
+def _words(kind: Any) -> tuple[list[str], list[str]]:
+    return [str(value) for value in kind.params], [str(value) for value in kind.results]
 
 
 def invalid(error: Exception) -> ModuleRefused:

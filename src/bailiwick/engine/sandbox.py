@@ -366,7 +366,8 @@ class Engine:
         try:
             yield hosted
         except (Trapped, HostShort, ModuleFailed, NotJson) as stop:
-            raise hosted.error_for(stop) from stop
+            error = hosted.error_for(stop)
+            raise error from (error.__cause__ or stop)
         finally:
             self._nesting.depth = depth
             hosted.detach()
