@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from bailiwick.canonical import digest
 from bailiwick.engine import Engine, Guest
@@ -31,12 +30,11 @@ def admit(manifest: Manifest, wasm: bytes, engine: Engine) -> Guest:
     if digest(wasm) != manifest.binary:
         raise _lie(manifest, f"the binary has digest {digest(wasm)}, the manifest states {manifest.binary}", "digest")
     guest = engine.load(wasm, memory_bytes_max=manifest.budget.memory_bytes)
-    form, imports, functions = _told(guest)
-    if form != manifest.abi:
-        raise _lie(manifest, f"the binary is {form}, the manifest states {manifest.abi}", "form")
-    _check_imports(manifest, imports)
-    if functions:
-        lacking = sorted(manifest.functions.keys() - functions.keys())
+    if guest.form != manifest.abi:
+        raise _lie(manifest, f"the binary is {guest.form}, the manifest states {manifest.abi}", "form")
+    _check_imports(manifest, guest.imports)
+    if guest.functions:
+        lacking = sorted(manifest.functions.keys() - guest.functions.keys())
         if lacking:
             raise _lie(manifest, f"the binary exports no function {lacking[0]}", "function")
     for function in manifest.functions.values():
@@ -86,7 +84,3 @@ def _lie(manifest: Manifest, what: str, code: str) -> ModuleRefused:
         hint="build and sign it again: bailiwick module build FOLDER",
         code=f"module-{code}",
     )
-
-
-def _told(guest: Any) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
-    return getattr(guest, "form", "core-json/1"), getattr(guest, "imports", ()), getattr(guest, "functions", {})

@@ -12,6 +12,7 @@ from bailiwick.supervisor.refused import HostRefused
 from bailiwick.supervisor.registry import Registry
 from bailiwick.supervisor.services.invoke import CallInside, Invoke
 from bailiwick.supervisor.state import Grant, Installed
+from bailiwick.supervisor.values import in_order
 
 PER_CALL_MAX = {"bailiwick:log/log@0.1.0#write": 1_000, "bailiwick:audit/log@0.1.0#record-event": 100}
 """Most questions of one kind in one call from outside, where that is less than ``HOST_CALLS_MAX``."""
@@ -91,7 +92,7 @@ class CallLink:
                 path=self._path,
                 charge=charging,
             )
-            output = service.call(context, function, input)
+            output = in_order(service.call(context, function, input))
             if interface == AUDITED:
                 self._gathered.audited += 1
         except HostRefused as refused:

@@ -16,7 +16,6 @@ from bailiwick.model import Budget, HostCall, JsonValue, Record
 from bailiwick.ports import BlobStore
 from bailiwick.supervisor.kept import kept_parts, recorded_pieces
 from bailiwick.supervisor.refused import HostRefused
-from bailiwick.supervisor.shim import run_guest
 from bailiwick.supervisor.values import encode_value
 
 
@@ -99,7 +98,7 @@ def replay_call(tenant: str, record: Record, blobs: BlobStore, engine: Engine) -
     link = TranscriptLink(run["calls"])
     raw, code, fuel = None, None, detail["fuel"]
     try:
-        made = run_guest(engine, guest, (detail["function"], encode_value(told["input"])), budget, host=link)
+        made = engine.run(guest, detail["function"], encode_value(told["input"]), budget, host=link)
         raw, fuel = digest(made.output), made.fuel
     except ModuleFailed as error:
         code = error.code

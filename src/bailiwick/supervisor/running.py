@@ -13,12 +13,14 @@ from bailiwick.engine import Engine, Refusal, read_answer
 from bailiwick.errors import (
     BailiwickError,
     DocumentRefused,
+    InputRefused,
     ModuleFailed,
     ModuleRefused,
     NotFound,
     NotTrusted,
     SchemaViolated,
     Unavailable,
+    UsageRefused,
 )
 from bailiwick.keys import Verifier
 from bailiwick.model import Actor, Budget, HostCall, JsonValue, Receipt
@@ -32,7 +34,6 @@ from bailiwick.supervisor.loaded import Loaded, Shelf
 from bailiwick.supervisor.refused import HostRefused
 from bailiwick.supervisor.registry import Registry, find_module
 from bailiwick.supervisor.remembered import Key, Remembered
-from bailiwick.supervisor.shim import run_guest
 from bailiwick.supervisor.state import DAY_CHARACTERS, DENIED, FleetState, Installed
 from bailiwick.supervisor.values import encode_value
 
@@ -191,7 +192,7 @@ class Running:
         calls: tuple[HostCall, ...] = ()
         ended: dict[str, Any] = {"answer": None, "raw": None, "fuel": 0, "memory_bytes": 0, "error": None}
         try:
-            run = run_guest(self.engine, loaded.guest, (function, encode_value(value)), budget, host=link)
+            run = self.engine.run(loaded.guest, function, encode_value(value), budget, host=link)
             ended |= {"fuel": run.fuel, "memory_bytes": run.memory_bytes, "raw": digest(run.output)}
             calls = run.transcript
             told = read_answer(run.output)
@@ -203,6 +204,9 @@ class Running:
         except ModuleFailed as error:
             ended |= {"kind": "failed", "error": error, "fuel": ended["fuel"] or error.fuel}
             calls = calls or error.transcript
+        except (InputRefused, UsageRefused) as error:
+            # The manifest let an input through that the binary's own types do not: that is the module's to mend.
+            ended |= {"kind": "failed", "error": ModuleFailed(error.message, hint=error.hint, code="module-input")}
         except BailiwickError as error:
             ended |= {"kind": "unavailable", "error": error}
             calls = tuple(link.calls)
@@ -223,7 +227,7 @@ class Running:
                 hint=f"bailiwick module start {module.name}",
                 code="module-stopped",
             )
-        if state.keys.is_revoked(Verifier.read(module.key)):
+        if state.revoked and state.keys.is_revoked(Verifier.read(module.key)):
             raise NotTrusted(
                 f"module {module.name} was signed by {module.key}, which was revoked since",
                 hint="get a version that another key of its author signed",
