@@ -29,7 +29,7 @@ def decode_value(raw: bytes) -> Any:
 
 
 def in_order(value: JsonValue) -> JsonValue:
-    """Give a value with its members sorted, as replay reads it back: fuel depends on the order that a guest reads in."""
+    """Give a value with its members sorted, as replay gives it: fuel depends on the order that a guest reads in."""
     if not isinstance(value, dict | list):
         return value
     same: JsonValue = decode_value(encode_value(value))
