@@ -7,6 +7,7 @@ goes wrong is kept in the session of its own run, and the guest is ended by an e
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,7 @@ class HostDoor:
         self._value_bytes = ctypes.sizeof(structures.value)
         self._extern_offset = structures.extern.of.offset
         self.sessions: dict[int, HostSession] = {}
+        self._changing = threading.Lock()
         dll = structures.dll
 
         def quick(name: str, result: Any, *arguments: Any) -> Any:
@@ -77,6 +79,17 @@ class HostDoor:
         self._func_call = ctypes.CFUNCTYPE(POINTER, POINTER, POINTER, POINTER, SIZE, POINTER)(
             ("wasmtime_func_call_unchecked", dll)
         )
+
+    def attach(self, context: int, session: HostSession) -> None:
+        """Lead the host calls of a store to a session."""
+        with self._changing:
+            self.sessions[context] = session
+
+    def detach(self, context: int, session: HostSession) -> None:
+        """Forget a session, unless a new store of another thread has its old address and leads elsewhere by now."""
+        with self._changing:
+            if self.sessions.get(context) is session:
+                del self.sessions[context]
 
     def component_callback(self, interface: str, function: str, signature: Signature) -> Any:
         """Make the callback of one function that components import."""

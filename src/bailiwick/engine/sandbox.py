@@ -455,11 +455,11 @@ class _Hosted:
             set_fuel=lambda fuel: sandboxes.set_fuel(context, fuel),
             time_left=self._time_left,
         )
-        self._engine._door.sessions[context] = self._session
+        self._engine._door.attach(context, self._session)
 
     def detach(self) -> None:
         if self._session:
-            self._engine._door.sessions.pop(self._context, None)
+            self._engine._door.detach(self._context, self._session)
 
     def error_for(self, stop: Exception) -> BaseException:
         failure = self._session.failure if self._session else None
