@@ -208,15 +208,21 @@ def _refusal(error: _GuestError) -> Refusal:
 
 
 def _check_depth(value: object, output: bytes) -> None:
+    if is_deep(value, output):
+        raise answer_failed(f"is nested deeper than {ANSWER_DEPTH_MAX} levels")
+
+
+def is_deep(value: object, raw: bytes) -> bool:
+    """Say whether a value is nested deeper than ``ANSWER_DEPTH_MAX`` levels; ``raw`` is the JSON it was read from."""
     # Brackets bound the depth, so the walk is needed only for answers that have many.
-    if output.count(b"[") + output.count(b"{") <= ANSWER_DEPTH_MAX:
-        return
+    if raw.count(b"[") + raw.count(b"{") <= ANSWER_DEPTH_MAX:
+        return False
     level = [value]
     for _ in range(ANSWER_DEPTH_MAX):
         level = [child for item in level for child in _children(item)]
         if not level:
-            return
-    raise answer_failed(f"is nested deeper than {ANSWER_DEPTH_MAX} levels")
+            return False
+    return True
 
 
 def _children(value: object) -> list[Any]:

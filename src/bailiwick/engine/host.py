@@ -6,6 +6,7 @@ Pure: nothing here knows an engine, a tenant or a service. A session belongs to 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
@@ -20,7 +21,8 @@ HOST_CALL_BYTES_MAX = 4 << 20
 TRANSCRIPT_BYTES_MAX = 16 << 20
 """Most bytes of JSON that all calls of the host in one run may pass, both ways together."""
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
+_decode_exactly = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class HostRefused(Exception):
@@ -234,7 +236,7 @@ class TranscriptHost:
         if self._next >= len(self._calls):
             raise _differs(self._next, f"ends, and the module calls {interface}#{function}")
         kept = self._calls[self._next]
-        if (kept.interface, kept.function) != (interface, function) or _encode(kept.input) != _encode(input):
+        if (kept.interface, kept.function) != (interface, function) or _same(kept.input) != _same(input):
             raise _differs(self._next, f"has {kept.interface}#{kept.function}, and the module calls {function}")
         self._next += 1
         if kept.fuel:
@@ -251,6 +253,11 @@ class TranscriptHost:
         """
         if self._next < len(self._calls):
             raise _differs(self._next, f"has {len(self._calls) - self._next} calls that the module did not make")
+
+
+def _same(value: JsonValue) -> bytes:
+    """Give the one form of a value: a transcript that was kept has its members sorted, and fractions as decimals."""
+    return _encode(_decode_exactly(_encode(value)))
 
 
 def _differs(index: int, what: str) -> Unavailable:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bailiwick.engine.answer import ANSWER_DEPTH_MAX, is_deep
 from bailiwick.engine.calling import Trapped
 from bailiwick.engine.host import HOST_CALL_BYTES_MAX, HostRefused, HostSession, Stopped
 from bailiwick.engine.lifting import Lifting
@@ -48,7 +49,16 @@ class _Question(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decode_question = msgspec.json.Decoder(_Question).decode
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+NO_QUESTION = _encode(
+    {
+        "error": {
+            "code": NOT_A_CALL,
+            "message": f"a question is a JSON object of interface, function and input, {ANSWER_DEPTH_MAX} levels deep",
+        }
+    }
+)
+"""The same words whatever is wrong: a parser's own differ between its versions, and its depth between threads."""
 
 
 class HostDoor:
@@ -241,8 +251,10 @@ def _said(error: WitType | None, refused: HostRefused) -> Any:
 def _answer_core(session: HostSession, question: bytes) -> bytes:
     try:
         asked = _decode_question(question)
-    except (ValueError, RecursionError) as error:
-        return _encode({"error": {"code": NOT_A_CALL, "message": f"not a question to the host: {error}"[:300]}})
+    except (ValueError, RecursionError):
+        return NO_QUESTION
+    if is_deep(asked.input, question):
+        return NO_QUESTION
     try:
         return b'{"ok":%b}' % _encode(session.ask(asked.interface, asked.function, asked.input))
     except HostRefused as refused:
