@@ -20,7 +20,7 @@ ROOMS = sorted(
     for path in (ROOT / "src" / "bailiwick").iterdir()
     if path.is_dir() and path.name not in DATA and not path.name.startswith("_")
 )
-LAYERS = re.findall(r'"([a-z |]+)"', (ROOT / "pyproject.toml").read_text().split("layers = [")[1].split("]")[0])
+LAYERS = re.findall(r'"([a-z_ |]+)"', (ROOT / "pyproject.toml").read_text().split("layers = [")[1].split("]")[0])
 ENTRIES_SECONDS_MAX = 0.3
 TECHNOLOGY = {
     "cel_expr_python": "packs/expressions.py",

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from bailiwick.canonical import digest
+from bailiwick.engine import HostRefused
 from bailiwick.errors import ModuleFailed
 from bailiwick.model import Budget, HostCall, Run
-from bailiwick.supervisor.refused import HostRefused
 
 Program = Callable[["Asked"], Any]
 FUEL = 1_000

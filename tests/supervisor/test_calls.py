@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from bailiwick.engine import HostRefused
 from bailiwick.errors import (
     BailiwickError,
     DocumentRefused,
@@ -20,7 +21,6 @@ from bailiwick.errors import (
 )
 from bailiwick.supervisor import NodeRules
 from bailiwick.supervisor.kept import kept_parts
-from bailiwick.supervisor.refused import HostRefused
 
 from .conftest import AUTHOR, CLOCK, OPERATOR, OTHER_TENANT, TENANT, House, asking, files_of, manifest_of
 from .scripted import FUEL, Refuses, ScriptedEngine

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from bailiwick.engine import HostRefused
 from bailiwick.errors import BailiwickError, ModuleFailed
-from bailiwick.supervisor.refused import HostRefused
 from bailiwick.supervisor.services.invoke import DEPTH_MAX
 
 from .conftest import CLOCK, GREETING, OPERATOR, TENANT, asking, files_of, manifest_of

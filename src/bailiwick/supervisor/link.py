@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bailiwick.engine import HostRefused
 from bailiwick.model import Actor, Budget, HostCall, JsonValue
 from bailiwick.ports_modules import CallContext, HostService
 from bailiwick.supervisor.gathered import HOST_CALLS_MAX, Gathered
-from bailiwick.supervisor.refused import HostRefused
 from bailiwick.supervisor.registry import Registry
 from bailiwick.supervisor.services.invoke import CallInside, Invoke
 from bailiwick.supervisor.state import Grant, Installed

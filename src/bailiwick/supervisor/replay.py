@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.canonical import digest
-from bailiwick.engine import Engine
+from bailiwick.engine import Engine, TranscriptHost
 from bailiwick.errors import ModuleFailed, Unavailable
 from bailiwick.model import Budget, HostCall, JsonValue, Record
 from bailiwick.ports import BlobStore
 from bailiwick.supervisor.kept import kept_parts, recorded_pieces
-from bailiwick.supervisor.refused import HostRefused
-from bailiwick.supervisor.values import encode_value
+from bailiwick.supervisor.values import encode_value, in_order
+
+DIFFERS = "transcript-differs"
+"""Code by which the engine says that a guest asks something else than it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +43,8 @@ class Replayed:
         }
 
 
-class TranscriptLink:
-    """Answers a guest as a transcript says that the host did, and takes the fuel that it took."""
-
-    def __init__(self, calls: list[Any]) -> None:
-        self._calls = calls
-        self.at = 0
-        self.difference: str | None = None
+class SortedTranscript(TranscriptHost):
+    """Compares questions whatever the order of their members: they were kept sorted."""
 
     def call(
         self,
@@ -55,31 +52,11 @@ class TranscriptLink:
         function: str,
         input: JsonValue,  # noqa: A002 the ABI's own word
         *,
-        left: Budget,  # noqa: ARG002 the host's own word
+        left: Budget,
         charge: Callable[[int], None],
     ) -> JsonValue:
-        """Give the answer to the next question of the transcript, if it is this one.
-
-        Raises:
-            HostRefused: as the host refused then.
-            Unavailable: the guest asks something else than it did.
-        """
-        told = self._calls[self.at] if self.at < len(self._calls) else None
-        asked = HostCall(interface=interface, function=function, input=input)
-        if told is None or not _is_same(told, asked):
-            self.difference = f"question {self.at}"
-            raise Unavailable(
-                f"the guest asks {interface}#{function}, which it did not ask at that point",
-                hint="the code, the engine or the transcript is not what it was",
-                code="replay-differs",
-            )
-        self.at += 1
-        if told.get("fuel"):
-            charge(told["fuel"])
-        if "error" in told:
-            raise HostRefused(told["error"]["code"], told["error"]["message"])
-        output: JsonValue = told["output"]
-        return output
+        """Give the answer of the same place in the transcript."""
+        return super().call(interface, function, in_order(input), left=left, charge=charge)
 
 
 def replay_call(tenant: str, record: Record, blobs: BlobStore, engine: Engine) -> Replayed:
@@ -95,22 +72,24 @@ def replay_call(tenant: str, record: Record, blobs: BlobStore, engine: Engine) -
     wasm = b"".join(blobs.get(tenant, piece) for piece in recorded_pieces(transcript))
     budget = Budget(**transcript["budget"])
     guest = engine.load(wasm, memory_bytes_max=budget.memory_bytes)
-    link = TranscriptLink(run["calls"])
+    told_then = SortedTranscript([_host_call(each) for each in run["calls"]])
     raw, code, fuel = None, None, detail["fuel"]
+    asks_the_same = True
     try:
-        made = engine.run(guest, detail["function"], encode_value(told["input"]), budget, host=link)
+        made = engine.run(guest, detail["function"], encode_value(told["input"]), budget, host=told_then)
         raw, fuel = digest(made.output), made.fuel
+        told_then.check_finished()
     except ModuleFailed as error:
-        code = error.code
+        code, fuel = error.code, error.fuel
     except Unavailable as error:
-        if link.difference is None:
+        if error.code != DIFFERS:
             raise
-        code = error.code
+        asks_the_same = False
     pairs = {
         "module": (guest.digest, detail["module"]["digest"]),
         "bytes": (raw, None if output is None else output["bytes"]),
         "fuel": (fuel, detail["fuel"]),
-        "questions": (link.at, len(run["calls"])),
+        "questions": (asks_the_same, True),
     }
     if detail["outcome"] == "failed" and raw is None:
         pairs["code"] = (code, detail["code"])
@@ -119,6 +98,12 @@ def replay_call(tenant: str, record: Record, blobs: BlobStore, engine: Engine) -
     return Replayed(record=record.index, outcome=outcome, fuel=fuel, output=raw, differing=differing)
 
 
-def _is_same(told: Any, asked: HostCall) -> bool:
-    then = (told["interface"], told["function"], encode_value(told["input"]))
-    return then == (asked.interface, asked.function, encode_value(asked.input))
+def _host_call(told: Any) -> HostCall:
+    return HostCall(
+        interface=told["interface"],
+        function=told["function"],
+        input=told["input"],
+        output=told.get("output"),
+        error=told.get("error"),
+        fuel=told.get("fuel", 0),
+    )

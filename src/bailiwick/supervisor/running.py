@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bailiwick.canonical import digest, time_text
-from bailiwick.engine import Engine, Refusal, read_answer
+from bailiwick.engine import Engine, HostRefused, Refusal, read_answer
 from bailiwick.errors import (
     BailiwickError,
     DocumentRefused,
@@ -31,7 +31,6 @@ from bailiwick.supervisor.gathered import Gathered, Outcome
 from bailiwick.supervisor.kept import keep_call
 from bailiwick.supervisor.link import CallLink
 from bailiwick.supervisor.loaded import Loaded, Shelf
-from bailiwick.supervisor.refused import HostRefused
 from bailiwick.supervisor.registry import Registry, find_module
 from bailiwick.supervisor.remembered import Key, Remembered
 from bailiwick.supervisor.state import DAY_CHARACTERS, DENIED, FleetState, Installed

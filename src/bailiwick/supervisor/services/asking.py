@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bailiwick.engine import HostRefused
 from bailiwick.errors import UsageRefused
 from bailiwick.model import JsonValue
-from bailiwick.supervisor.refused import HostRefused
 
 UNREADABLE = "unreadable"
 """Code of the answer to a question that does not have the form of its interface."""

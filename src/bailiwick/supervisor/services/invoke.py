@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from bailiwick.engine import HostRefused
 from bailiwick.model import JsonValue
 from bailiwick.ports_modules import CallContext
-from bailiwick.supervisor.refused import HostRefused
 from bailiwick.supervisor.services.asking import check_members, is_named, member, names, scope_refused
 
 DEPTH_MAX = 8

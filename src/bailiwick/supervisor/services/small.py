@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import re
 
+from bailiwick.engine import HostRefused
 from bailiwick.model import JsonValue
 from bailiwick.ports import Clock, Entropy
 from bailiwick.ports_modules import CallContext
-from bailiwick.supervisor.refused import HostRefused
 from bailiwick.supervisor.services.asking import UNREADABLE, check_members, member, no_arguments, scope_refused
 from bailiwick.supervisor.values import encode_value
 
