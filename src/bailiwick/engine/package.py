@@ -70,6 +70,7 @@ class Structures:
     instance: type[Any]
     function: type[Any]
     text: type[Any]
+    result: type[Any]
     kinds: dict[str, int]
     extern: type[Any]
 
@@ -156,6 +157,9 @@ def library(package: Any, engine: wasmtime.Engine) -> Library:
 def structures(engine: wasmtime.Engine) -> Structures:
     """Give what reading and writing the values of components needs."""
     private: Any = importlib.import_module("wasmtime._ffi")
+    text = private.wasm_byte_vec_t
+    # Texts are read and written by address.
+    assert (text.size.offset, text.data.offset) == (0, ctypes.sizeof(ctypes.c_size_t))
     prefix = "WASMTIME_COMPONENT_"
     return Structures(
         dll=private.dll,
@@ -164,6 +168,7 @@ def structures(engine: wasmtime.Engine) -> Structures:
         instance=private.wasmtime_component_instance_t,
         function=private.wasmtime_component_func_t,
         text=private.wasm_byte_vec_t,
+        result=private.wasmtime_component_valresult_t,
         kinds={
             name.removeprefix(prefix).lower(): number.value
             for name, number in vars(private).items()

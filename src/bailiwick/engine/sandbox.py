@@ -451,7 +451,7 @@ class _Hosted:
         self._session = HostSession(
             self._link,
             self._budget,
-            fuel_left=lambda: sandboxes.fuel_left(context),
+            fuel_left=sandboxes.meter(context),
             set_fuel=lambda fuel: sandboxes.set_fuel(context, fuel),
             time_left=self._time_left,
         )
