@@ -154,3 +154,33 @@ def test_the_first_party_modules_have_manifests_and_binaries_that_agree(engine):
         manifest = read_manifest(parse_manifest((folder / "module.json").read_bytes()))
         assert admit(manifest, (folder / manifest.file).read_bytes(), engine).form == manifest.abi
     assert Schemas().names()
+
+
+def test_a_thousand_calls_from_many_threads_are_all_right_and_all_recorded(house, fleet):
+    """Wrong if calls at one time mixed up answers, grants or records, or lost one."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    add(fleet, "seven", text_of('{"ok":7}'))
+    add(fleet, "eight", text_of('{"ok":8}'))
+    add(fleet, "clock-reader", asking_text(CLOCK, "now"), asking(CLOCK, "now"))
+    add(fleet, "refused", asking_text(CLOCK, "now"), asking(CLOCK, "now"), grant=False)
+    add(fleet, "failing", text_of("{}", traps=True))
+    now_ns = house.clock.now_ns()
+
+    def one(number: int) -> bool:
+        name = ("seven", "eight", "clock-reader", "refused", "failing")[number % 5]
+        if name == "failing":
+            with pytest.raises(ModuleFailed):
+                call(fleet, name)
+            return True
+        answer = call(fleet, name)
+        if name == "refused":
+            return answer.refusal.code == "denied"
+        return answer.value == {"seven": 7, "eight": 8, "clock-reader": now_ns}[name]
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(one, range(1_000)))
+    called = [each for each in house.events() if each.event_type == "module.called"]
+    assert len(called) == 1_000
+    assert len({each.resource for each in called}) == 1_000
+    assert fleet.registry(TENANT).state.now() == house.open().registry(TENANT).state.now()
