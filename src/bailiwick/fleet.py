@@ -8,9 +8,9 @@ with Fleet(Settings.resolve(environ=os.environ)) as fleet:
 from __future__ import annotations
 
 import hmac
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self
 
 from bailiwick.adapters.blobstore_sqlite import SqliteBlobStore
 from bailiwick.adapters.clock_system import SystemClock
@@ -18,7 +18,8 @@ from bailiwick.adapters.cursorstore_files import FileCursorStore
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.entropy_system import SystemEntropy
 from bailiwick.adapters.keystore_wrapped import system_keys
-from bailiwick.errors import NotFound
+from bailiwick.engine import CodeCache, Compiler
+from bailiwick.errors import NotFound, UsageRefused
 from bailiwick.keys import SEED_BYTES, Signer, new_secret
 from bailiwick.model import Actor
 from bailiwick.node import ORIGIN_NAME, PSEUDONYM_NAME, Node
@@ -26,6 +27,11 @@ from bailiwick.ports import Clock, Disk, Entropy
 from bailiwick.settings import Settings
 from bailiwick.supervisor import NodeRules, Supervisor
 
+CODE_FOLDER = "code"
+"""Where a home keeps compiled code; it can be removed at any time."""
+CODE_KEY_BYTES = 32
+CODE_OWNER, CODE_KEY = "node", "compiled-code"
+"""Where its key lies among the keys; it belongs to no tenant, and a tenant of that name has no key of that name."""
 STATE_CONTEXT = b"modules\n"
 """What the secret of a tenant's folded state is derived for."""
 AUTHOR_NAME = "author"
@@ -58,6 +64,7 @@ class Fleet:
         self.node = self._closing.enter_context(
             Node.open(settings, disk=self._disk, clock=self._clock, entropy=self._entropy)
         )
+        self.node.artefact = self._code_of
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +75,11 @@ class Fleet:
     def close(self) -> None:
         """Let go of everything."""
         self._closing.close()
+
+    @cached_property
+    def code(self) -> CodeCache:
+        """The compiled code of this home's modules, made by workers of their own."""
+        return CodeCache(self._settings.home / CODE_FOLDER, self._code_key(), make=Compiler())
 
     @cached_property
     def supervisor(self) -> Supervisor:
@@ -107,6 +119,18 @@ class Fleet:
         signer = Signer(f"{origin}/{AUTHOR_NAME}", secret)
         self.supervisor.registry(tenant).trust(signer.verifier.text(), self.actor(tenant))
         return signer
+
+    def _code_of(self, wasm: bytes, kind: Literal["core", "component"]) -> bytes:
+        return self.code(wasm, kind)
+
+    def _code_key(self) -> bytes:
+        try:
+            return self._keys.get(CODE_OWNER, CODE_KEY)
+        except NotFound:
+            # Where another process was first, its key is the one.
+            with suppress(UsageRefused):
+                self._keys.put(CODE_OWNER, CODE_KEY, self._entropy.take(CODE_KEY_BYTES))
+            return self._keys.get(CODE_OWNER, CODE_KEY)
 
     def _secret(self, tenant: str) -> bytes:
         return hmac.new(self._keys.get(tenant, PSEUDONYM_NAME), STATE_CONTEXT, "sha256").digest()

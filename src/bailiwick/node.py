@@ -55,7 +55,7 @@ from bailiwick.decisions import (
     keep,
     read_inputs,
 )
-from bailiwick.engine import Engine, Guest
+from bailiwick.engine import Artefact, Engine, Guest
 from bailiwick.errors import BailiwickError, InputRefused, NotFound, Unavailable, UsageRefused
 from bailiwick.keys import SEED_BYTES, Signer, new_secret
 from bailiwick.ledger import Keyring, Ledger, Page, Past, Query, Search, Timeline, read_moment
@@ -143,6 +143,7 @@ class Node:
         self._closing.callback(self._queue.close)
         self._index = SqliteLedgerIndex(self._tenants)
         self._closing.callback(self._index.close)
+        self.artefact: Artefact | None = None
         self._timelines: dict[str, Timeline] = {}
         self._ledgers: dict[str, Ledger] = {}
         self._lock = threading.RLock()
@@ -247,7 +248,7 @@ class Node:
     @cached_property
     def engine(self) -> Engine:
         """The one engine of this process, started when first needed."""
-        return self._closing.enter_context(Engine())
+        return self._closing.enter_context(Engine(artefact=self.artefact))
 
     # --- packs ------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,10 @@ nothing and knows no module by name. Importing this door imports no engine.
 
 from bailiwick.engine.answer import INPUT_BYTES_MAX, OUTPUT_BYTES_MAX, Refusal, read_answer
 from bailiwick.engine.binary import MODULE_BYTES_MAX
+from bailiwick.engine.cache import CodeCache
+from bailiwick.engine.compile import Compiler
 from bailiwick.engine.host import HostLink, HostRefused, TranscriptHost
+from bailiwick.engine.loading import Artefact
 from bailiwick.engine.nesting import COMPONENT_BYTES_MAX
 from bailiwick.engine.sandbox import Engine, Guest
 from bailiwick.engine.values import FunctionShape
@@ -17,6 +20,9 @@ __all__ = [
     "INPUT_BYTES_MAX",
     "MODULE_BYTES_MAX",
     "OUTPUT_BYTES_MAX",
+    "Artefact",
+    "CodeCache",
+    "Compiler",
     "Engine",
     "FunctionShape",
     "Guest",
