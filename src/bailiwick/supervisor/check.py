@@ -70,11 +70,10 @@ def check_offered(manifest: Manifest, offered: Mapping[str, HostService]) -> Non
 
 def _check_imports(manifest: Manifest, imports: Iterable[str]) -> None:
     """Refuse a binary that imports what its manifest does not ask for."""
-    asked = {f"{each.interface}#{function}" for each in manifest.capabilities for function in each.functions}
     for name in imports:
-        if name != CORE_HOST_IMPORT and name not in asked:
+        if name != CORE_HOST_IMPORT and name not in manifest.asked:
             raise _lie(manifest, f"the binary imports {name[:200]}, which the manifest does not ask for", "unasked")
-        if name == CORE_HOST_IMPORT and not asked:
+        if name == CORE_HOST_IMPORT and not manifest.asked:
             raise _lie(manifest, "the binary asks the host for things, and the manifest for nothing", "unasked")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from bailiwick.engine import HostRefused
 from bailiwick.model import Actor, Budget, HostCall, JsonValue
@@ -51,8 +50,8 @@ class CallLink:
         self._path = path
         self._actor = actor
         self._gathered = gathered
-        self._services: Mapping[str, HostService] = {**registry.services, Invoke.name: Invoke(call_inside)}
-        self._scopes: dict[str, Mapping[str, Any]] = {}
+        self._call_inside = call_inside
+        self._reference = module.reference
         self._function = function
         self._asked = asked
         self.calls: list[HostCall] = []
@@ -84,9 +83,9 @@ class CallLink:
             service, grant = self._permit(interface, function)
             context = CallContext(
                 tenant=self._registry.tenant,
-                module=self._module.reference,
+                module=self._reference,
                 actor=self._actor,
-                scope=self._scope(grant),
+                scope=self._registry.scope(grant),
                 budget_left=left,
                 depth=len(self._path) - 1,
                 path=self._path,
@@ -114,18 +113,13 @@ class CallLink:
         gathered, name = self._gathered, f"{interface}#{function}"
         gathered.host_calls += 1
         grant = self._registry.state.seen().granted(self._module.name).get(interface)
-        service = self._services.get(interface)
+        service = self._registry.services.get(interface)
         if grant is None or service is None or function not in grant.functions:
             raise HostRefused("denied", f"module {self._module.name} was not granted {name[:300]}")
         gathered.asked[name] += 1
         if gathered.host_calls > HOST_CALLS_MAX or gathered.asked[name] > PER_CALL_MAX.get(name, HOST_CALLS_MAX):
             raise HostRefused("too-many", f"{name} was asked too often in one call")
-        return service, grant
-
-    def _scope(self, grant: Grant) -> Mapping[str, Any]:
-        if grant.scope not in self._scopes:
-            self._scopes[grant.scope] = self._registry.scope(grant)
-        return self._scopes[grant.scope]
+        return (Invoke(self._call_inside) if interface == Invoke.name else service), grant
 
     def _denied(self, interface: str, function: str) -> None:
         """Note a refusal. Names that the guest made up are not told: they could be any text."""

@@ -94,7 +94,10 @@ class Function:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What ``module.json`` says. ``raw`` is the canonical form, ``digest`` its SHA-256; ``binary`` that of the code."""
+    """What ``module.json`` says. ``raw`` is the canonical form, ``digest`` its SHA-256; ``binary`` that of the code.
+
+    ``asked`` are the functions of the host that it asks for, such as ``bailiwick:clock/clock@0.1.0#now``.
+    """
 
     name: str
     version: str
@@ -105,6 +108,7 @@ class Manifest:
     tier: Tier
     budget: Budget
     capabilities: tuple[Capability, ...]
+    asked: frozenset[str]
     dependencies: tuple[Dependency, ...]
     functions: Mapping[str, Function]
     is_internal: bool
@@ -120,11 +124,6 @@ class Manifest:
     def capability(self, interface: str) -> Capability | None:
         """Give what it asks for of one interface."""
         return next((each for each in self.capabilities if each.interface == interface), None)
-
-    @property
-    def asked(self) -> frozenset[str]:
-        """The functions of the host that it asks for, such as ``bailiwick:clock/clock@0.1.0#now``."""
-        return frozenset(f"{each.interface}#{function}" for each in self.capabilities for function in each.functions)
 
     def contract(self, function: str, side: str) -> Contract:
         """Compile what a function takes (``side`` is ``input``) or gives (``output``).
@@ -161,6 +160,7 @@ def read_manifest(value: Any) -> Manifest:
     tier = Tier(value["tier"])
     budget = _within(tier.budget, value.get("limits", {}))
     raw = canonical_bytes(value)
+    capabilities = tuple(_capability(each) for each in value["capabilities"])
     manifest = Manifest(
         name=value["name"],
         version=value["version"],
@@ -170,7 +170,8 @@ def read_manifest(value: Any) -> Manifest:
         abi=value["abi"],
         tier=tier,
         budget=budget,
-        capabilities=tuple(_capability(each) for each in value["capabilities"]),
+        capabilities=capabilities,
+        asked=frozenset(f"{each.interface}#{function}" for each in capabilities for function in each.functions),
         dependencies=tuple(Dependency(**each) for each in value.get("dependencies", ())),
         functions={name: _function(name, each, budget) for name, each in value["functions"].items()},
         is_internal=value.get("internal", False),

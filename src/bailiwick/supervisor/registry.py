@@ -43,8 +43,8 @@ MANIFEST_FILE = "module.json"
 SIGNATURE_FILE = "module.sig"
 MODULES_MAX = 100
 """Most modules of one tenant."""
-GRANTS_MAX = 8
-"""Most interfaces that one module is granted, in number; there are fewer to ask for."""
+SCOPES_MAX = 1_024
+"""Most scopes that are kept at hand."""
 KEYS_MAX = 64
 """Most keys that a tenant trusts."""
 
@@ -59,6 +59,7 @@ class Registry:
     engine: Engine = field(repr=False)
     services: Mapping[str, HostService]
     rules: NodeRules
+    _scopes: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
@@ -284,8 +285,12 @@ class Registry:
             self._record(GRANT_REVOKED, f"module/{name}", {"name": name, "interface": interface}, actor)
 
     def scope(self, grant: Grant) -> dict[str, Any]:
-        """Give what a grant lets its module reach."""
-        scope: dict[str, Any] = parse_document(self.blobs.get(self.tenant, grant.scope))
+        """Give what a grant lets its module reach; it is named by its digest, so it is read once."""
+        scope = self._scopes.get(grant.scope)
+        if scope is None:
+            scope = parse_document(self.blobs.get(self.tenant, grant.scope))
+            if len(self._scopes) < SCOPES_MAX:
+                self._scopes[grant.scope] = scope
         return scope
 
     # --- looking ----------------------------------------------------------------------------------------------------

@@ -150,15 +150,17 @@ class Running:
     ) -> Outcome:
         """Give a remembered answer, or run the function and perhaps remember."""
         wanted = loaded.function(function)
+        path = (*context.path, loaded.manifest.name)
+        if not wanted.is_cacheable:
+            return self._run(loaded, function, value, budget, path=path, actor=context.actor, gathered=gathered)
         key = Key(
             tenant=self.registry.tenant,
             module=loaded.manifest.digest,
             function=function,
             input=digest(encode_value(value)),
         )
-        if wanted.is_cacheable and (known := self.remembered.find(key, budget)) is not None:
+        if (known := self.remembered.find(key, budget)) is not None:
             return replace(known, kind="remembered")
-        path = (*context.path, loaded.manifest.name)
         outcome = self._run(loaded, function, value, budget, path=path, actor=context.actor, gathered=gathered)
         if outcome.answer is not None:
             self.remembered.keep(key, wanted, outcome, len(encode_value(outcome.answer)))
