@@ -1,9 +1,13 @@
 """Components: admitted by what they are made of, called by text, stopped like any guest."""
 
+import base64
+import gc
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -264,3 +268,81 @@ def test_either_allocator_holds_the_heavy_tier(to_wasm, called_by_text, allocato
         assert engine.allocator == allocator
         guest = engine.load(to_wasm(called_by_text(grow)))
         assert engine.run(guest, "f", b"1", Tier.HEAVY.budget).output == b'{"ok":1}'
+
+
+FRESH = """
+import base64, os, sys
+os.sched_setaffinity(0, {int(core) for core in sys.argv[1].split(",")})
+from bailiwick.engine import Engine, HostRefused
+from bailiwick.model import Budget
+
+class Link:
+    def call(self, interface, function, input, *, left, charge):
+        charge(left.fuel // 1000)
+        return str(left.fuel) + str(left.memory_bytes)
+
+with Engine() as engine:
+    for wasm in sys.argv[2:]:
+        guest = engine.load(base64.b64decode(wasm))
+        for kept in (0, 2):
+            budget = Budget(fuel=3_000_000, memory_bytes=8 << 20, deadline_ms=60_000)
+            kept and guest.form.startswith("component") and engine.keep_ready(guest, budget, kept).result(timeout=60)
+            print(guest.digest, guest.imports, engine.run(guest, "f", b'{"a":[1,2]}', budget, host=Link()))
+"""
+ASKING = """(call $text (local.get 2) (local.get 3) (i32.const 48))
+  (i32.store8 (i32.const 16) (i32.const 0))
+  (i32.store (i32.const 20) (i32.load (i32.const 52))) (i32.store (i32.const 24) (i32.load (i32.const 56)))
+  (i32.const 16)"""
+IMPORT = """(import "bailiwick:demo/ask@0.1.0" (instance $ask
+  (export "text" (func (param "question" string) (result (result string (error string)))))))"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="which cores a process runs on is set by Linux")
+def test_ten_fresh_processes_answer_and_cost_the_same_on_one_core_and_two(to_wasm, called_by_text):
+    """Replay runs in another process on another day; what differs there would change what was decided."""
+    lowered = {"text": ("(param i32 i32 i32)", '$ask "text"')}
+    binaries = [called_by_text(ECHO), called_by_text(ASKING, imports=IMPORT, lowered=lowered)]
+    words = [base64.b64encode(to_wasm(text)).decode() for text in binaries]
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    seen = set()
+    for number in range(10):
+        chosen = ",".join(str(core) for core in (cores if number % 2 else cores[:1]))
+        env = {**os.environ, "PYTHONHASHSEED": str(number)}
+        command = [sys.executable, "-c", FRESH, chosen, *words]
+        seen.add(subprocess.run(command, capture_output=True, check=True, env=env).stdout)
+    assert len(seen) == 1
+    assert b"HostCall" in seen.pop()
+
+
+class Sevens:
+    """A link that answers everything with the same text."""
+
+    def call(self, interface, function, input, *, left, charge):  # noqa: A002 the shape of every link
+        """Answer one call."""
+        return "7"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory in use is read from /proc, which is not here")
+def test_memory_and_files_stay_flat_over_a_hundred_thousand_calls(engine, to_wasm, called_by_text):
+    """A few hundred bytes lost per call, or per failure, would end a node in days."""
+    lowered = {"text": ("(param i32 i32 i32)", '$ask "text"')}
+    asking = engine.load(to_wasm(called_by_text(ASKING, imports=IMPORT, lowered=lowered)))
+    guests = [engine.load(to_wasm(called_by_text(body))) for body in (ECHO, "unreachable", fixed(0x7FFFFFF0, 16))]
+
+    def calls(count):
+        for number in range(count):
+            engine.run(asking, "f", b'"x"', BUDGET, host=Sevens())
+            if number % 3:
+                failure(engine, guests[number % 3], ModuleFailed)
+            else:
+                engine.run(guests[0], "f", b'"x"', BUDGET)
+
+    calls(2_000)
+    gc.collect()
+    pages, files = int(Path("/proc/self/statm").read_text().split()[1]), len(list(Path("/proc/self/fd").iterdir()))
+    calls(50_000)
+    gc.collect()
+    grown = int(Path("/proc/self/statm").read_text().split()[1]) - pages
+    assert grown * os.sysconf("SC_PAGE_SIZE") < 6 << 20
+    assert len(list(Path("/proc/self/fd").iterdir())) == files

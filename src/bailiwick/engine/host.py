@@ -102,8 +102,8 @@ class HostSession:
     """
 
     __slots__ = (
-        "_answering", "_bytes", "_calls", "_charged", "_fuel_left", "_link", "_memory", "_set_fuel", "_time_left",
-        "failure",
+        "_bytes", "_calls", "_charged", "_fuel_left", "_link", "_memory", "_set_fuel", "_time_left",
+        "failure", "is_answering",
     )  # fmt: skip
 
     def __init__(
@@ -123,7 +123,7 @@ class HostSession:
         self._calls: list[tuple[str, str, Any, Any, dict[str, JsonValue] | None, int]] = []
         self._bytes = 0
         self._charged = 0
-        self._answering = False
+        self.is_answering = False
         self.failure: BaseException | None = None
 
     @property
@@ -135,23 +135,19 @@ class HostSession:
         )
 
     def enter(self) -> None:
-        """Start one call; the guest may not come back in before it is answered.
+        """Start one call; the guest may not come back in before it is answered and ``is_answering`` is taken back.
 
         Raises:
             Stopped: the guest called the host from within a host call.
         """
-        if self._answering:
+        if self.is_answering:
             raise Stopped("host_reentry", "it called the host while a call of the host was being answered")
-        self._answering = True
+        self.is_answering = True
 
     def fail(self, error: BaseException) -> None:
         """Keep what ends the run; the first of several is the cause of the others."""
         if self.failure is None:
             self.failure = error
-
-    def leave(self) -> None:
-        """End the call that ``enter`` started."""
-        self._answering = False
 
     def ask(self, interface: str, function: str, question: Any) -> Any:
         """Answer one call and keep it.
@@ -160,7 +156,10 @@ class HostSession:
             HostRefused: the answer is no.
             Stopped: a limit, the fuel or the deadline has been passed.
         """
-        self._count(interface, function, question)
+        size = len(_encode(question))
+        self._bytes += size
+        if len(self._calls) >= HOST_CALLS_MAX or size > HOST_CALL_BYTES_MAX or self._bytes > TRANSCRIPT_BYTES_MAX:
+            raise self._over_limit(f"{interface}#{function}")
         time_left = self._time_left()
         if time_left <= 0:
             raise Stopped("interrupt")
@@ -190,7 +189,7 @@ class HostSession:
         Raises:
             Stopped: there is not enough; nothing is left then.
         """
-        if not self._answering or fuel < 0:
+        if not self.is_answering or fuel < 0:
             raise ValueError("fuel is taken during a host call, and never given back")
         left = self._fuel_left()
         self._charged += fuel
@@ -198,17 +197,12 @@ class HostSession:
         if fuel > left:
             raise Stopped("out_of_fuel")
 
-    def _count(self, interface: str, function: str, question: Any) -> None:
-        size = len(_encode(question))
-        self._bytes += size
-        if len(self._calls) >= HOST_CALLS_MAX:
-            raise Stopped("host_limit", f"it called the host more than {HOST_CALLS_MAX} times")
-        if size > HOST_CALL_BYTES_MAX or self._bytes > TRANSCRIPT_BYTES_MAX:
-            raise Stopped(
-                "host_limit",
-                f"its calls of the host passed {self._bytes} bytes, at {interface}#{function}; allowed are "
-                f"{HOST_CALL_BYTES_MAX} in one and {TRANSCRIPT_BYTES_MAX} in all",
-            )
+    def _over_limit(self, where: str) -> Stopped:
+        return Stopped(
+            "host_limit",
+            f"it called the host {len(self._calls)} times and passed {self._bytes} bytes, at {where}; allowed are "
+            f"{HOST_CALLS_MAX} calls, {HOST_CALL_BYTES_MAX} bytes in one and {TRANSCRIPT_BYTES_MAX} in all",
+        )
 
 
 class TranscriptHost:

@@ -205,7 +205,6 @@ class Lifting:
     def _primitive_writer(self, kind: Primitive) -> Write:
         number = self._kinds[kind.name]
         if kind.name == "string":
-
             new_text, place, address = self.new_text, self._offset, ctypes.addressof
 
             def write_string(json: str, value: Any) -> None:

@@ -103,11 +103,11 @@ class HostDoor:
 
     def component_callback(self, interface: str, function: str, signature: Signature) -> Any:
         """Make the callback of one function that components import."""
-        names = [name for name, _ in signature.parameters]
-        reads = [self._lifting.reader(kind) for _, kind in signature.parameters]
-        answer = self._answerer(signature.result)
+        parameters = [
+            (index, name, self._lifting.reader(kind)) for index, (name, kind) in enumerate(signature.parameters)
+        ]
+        answer = self._answerer(interface, function, signature.result)
         value, value_bytes, sessions = self._structures.value, self._value_bytes, self.sessions
-        where = f"{interface}#{function}"
 
         def callback(_: Any, context: int, _type: Any, values: int, _count: int, results: int, _results: int) -> int:
             session = sessions.get(context)
@@ -116,12 +116,11 @@ class HostDoor:
             try:
                 session.enter()
                 question = {
-                    name: read(value.from_address(values + index * value_bytes))
-                    for index, (name, read) in enumerate(zip(names, reads, strict=True))
+                    name: read(value.from_address(values + index * value_bytes)) for index, name, read in parameters
                 }
-                answer(session, where, lambda: session.ask(interface, function, question), results)
-                session.leave()
-            except BaseException as error:
+                answer(session, question, results)
+                session.is_answering = False
+            except BaseException as error:  # None may leave a callback: it is raised after the call.
                 return self._stop(session, error)
             return 0
 
@@ -139,7 +138,7 @@ class HostDoor:
                 session.enter()
                 values = (ctypes.c_uint64 * 4).from_address(raw)
                 values[0] = self._core_answer(session, caller, context, values, cause_of)
-                session.leave()
+                session.is_answering = False
             except BaseException as error:
                 session.fail(error)
                 return int(self._trap_new(STOP_TEXT, len(STOP_TEXT)))
@@ -151,15 +150,17 @@ class HostDoor:
         session.fail(error)
         return int(self._error_new(STOP_TEXT))
 
-    def _answerer(self, kind: WitType | None) -> Callable[[HostSession, str, Callable[[], Any], int], None]:
+    def _answerer(
+        self, interface: str, function: str, kind: WitType | None
+    ) -> Callable[[HostSession, dict[str, Any], int], None]:
         """Build what turns the link's answer, or its refusal, into the result of a function."""
         write = self._lifting.writer(kind) if kind else None
-        value = self._structures.value
+        value, where, is_result = self._structures.value, f"{interface}#{function}", isinstance(kind, ResultOf)
 
-        def answer(_: HostSession, where: str, ask: Callable[[], Any], results: int) -> None:
+        def answer(session: HostSession, question: dict[str, Any], results: int) -> None:
             try:
-                output = ask()
-                json = {"ok": output} if isinstance(kind, ResultOf) else output
+                output = session.ask(interface, function, question)
+                json = {"ok": output} if is_result else output
             except HostRefused as refused:
                 json = refusal_of(kind, where, refused)
             if kind is None or write is None:
