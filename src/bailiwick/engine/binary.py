@@ -22,6 +22,8 @@ TABLES_MAX = 4
 """Most tables of one module."""
 TABLE_ELEMENTS_MAX = 65_536
 """Most elements of one table, at the start and later."""
+ENTRIES_MAX = 400_000
+"""Most sections, imports, exports, functions and groups of locals that are walked: what a second of walking can do."""
 IMPORTS_SHOWN_MAX = 20
 """Most imports that an error lists."""
 NAME_CHARACTERS_MAX = 80
@@ -54,13 +56,36 @@ class Survey:
     largest_function_bytes: int
 
 
+@dataclass(slots=True)
+class Effort:
+    """What is left of the entries that one walk may look at."""
+
+    left: int = ENTRIES_MAX
+
+    def spend(self, entries: int, position: int) -> None:
+        """Take from what is left.
+
+        Raises:
+            ModuleRefused: there is not enough (code ``module-code``).
+        """
+        self.left -= entries
+        if self.left < 0:
+            raise ModuleRefused(
+                f"the module has more than {ENTRIES_MAX} sections, imports, exports, functions and groups of locals, "
+                f"counted up to byte {position}",
+                hint="build it for size, without what it does not use",
+                code="module-code",
+            )
+
+
 class Reader:
     """A cursor that refuses to leave its bytes."""
 
-    def __init__(self, data: bytes, position: int = 0, end: int | None = None) -> None:
+    def __init__(self, data: bytes, position: int = 0, end: int | None = None, effort: Effort | None = None) -> None:
         self.data = data
         self.position = position
         self.end = len(data) if end is None else end
+        self.effort = effort or Effort()
 
     def byte(self) -> int:
         """Read one byte."""
@@ -212,7 +237,8 @@ def read_section(reader: Reader) -> tuple[int, Reader]:
     size = reader.number()
     start = reader.position
     reader.skip(size)
-    return kind, Reader(reader.data, start, reader.position)
+    reader.effort.spend(1, start)
+    return kind, Reader(reader.data, start, reader.position, reader.effort)
 
 
 def _count(section: Reader) -> int:
@@ -220,11 +246,18 @@ def _count(section: Reader) -> int:
     count = section.number()
     if count > section.end - section.position:
         raise malformed(section.position, f"promises {count} entries in {section.end - section.position} bytes")
+    section.effort.spend(count, section.position)
     return count
 
 
 def _import_name(section: Reader) -> str:
     name = f"{section.name()}.{section.name()}"
+    skip_import(section)
+    return name
+
+
+def skip_import(section: Reader) -> None:
+    """Step over what an import is: its kind and type."""
     kind = section.byte()
     if kind == FUNCTION_IMPORT:
         section.number()
@@ -238,7 +271,6 @@ def _import_name(section: Reader) -> str:
         section.number()
     else:
         raise malformed(section.position, f"has an import of the unknown kind {kind}")
-    return name
 
 
 def _export_name(section: Reader) -> str:
@@ -267,7 +299,7 @@ def _bodies(section: Reader) -> tuple[int, int, int]:
         size = section.number()
         start = section.position
         section.skip(size)
-        body = Reader(section.data, start, section.position)
+        body = Reader(section.data, start, section.position, section.effort)
         for _ in range(_count(body)):
             locals_count += body.number()
             body.byte()

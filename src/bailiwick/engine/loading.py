@@ -7,7 +7,7 @@ kept. Whoever replaces it vouches for what it gives: compiled code is native cod
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from bailiwick.engine.calling import Code
 from bailiwick.engine.component import ComponentCode, Exported
 from bailiwick.engine.package import address_of, component_package, first_line
 from bailiwick.engine.reflection import Surface, reflect
+from bailiwick.engine.signatures import Shape, Signatures, read_signatures
 from bailiwick.errors import ModuleRefused
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ Artefact: TypeAlias = Callable[[bytes, Kind], "bytes | Path | None"]
 """Gives the compiled code of a binary, as ``serialise`` made it, or a file of it; None has it compiled here and now."""
 
 POINTER, SIZE = ctypes.c_void_p, ctypes.c_size_t
-SIGNATURES = {"alloc": (["i32"], ["i32"]), "run": (["i32", "i32"], ["i64"])}
+SIGNATURES = {"alloc": Shape(("i32",), ("i32",)), "run": Shape(("i32", "i32"), ("i64",))}
 """What the two functions of a core guest take and give."""
+HOST_SHAPE = Shape(("i32", "i32"), ("i64",))
 HOST_MODULE, HOST_FUNCTION = b"bailiwick", b"call"
 
 
@@ -80,10 +82,11 @@ class Loader:
             ModuleRefused: ``module-invalid``, ``module-exports``, ``module-imports``.
         """
         module: wasmtime.Module = self._compiled(wasm, "core")
-        check_types(self._package, module)
+        signatures = read_signatures(wasm)
+        check_types(signatures)
         linker = self._package.Linker(self._engine)
         if is_asking:
-            self._link_core(linker, module)
+            self._link_core(linker, signatures)
         try:
             prepared = linker.instantiate_pre(module)
         except self._package.WasmtimeError as error:
@@ -124,11 +127,11 @@ class Loader:
         except self._package.WasmtimeError as error:
             raise invalid(error) from error
 
-    def _link_core(self, linker: Any, module: Any) -> None:
+    def _link_core(self, linker: Any, signatures: Signatures) -> None:
         package = self._package
         kind = package.FuncType([package.ValType.i32(), package.ValType.i32()], [package.ValType.i64()])
-        for wanted in module.imports:
-            if not isinstance(wanted.type, package.FuncType) or _words(wanted.type) != _words(kind):
+        for wanted in signatures.imports:
+            if wanted != HOST_SHAPE:
                 raise ModuleRefused(
                     "the module's import bailiwick.call is not a function of i32, i32 that gives i64",
                     hint="import call(place: i32, size: i32) -> i64 from the module bailiwick",
@@ -169,29 +172,24 @@ class Loader:
         )
 
 
-def check_types(package: Any, module: wasmtime.Module) -> None:
+def check_types(signatures: Signatures) -> None:
     """Check what is exported under the three names, which is what makes unchecked calls safe.
 
     Raises:
         ModuleRefused: another type (code ``module-exports``).
     """
-    types: Mapping[str, Any] = {export.name: export.type for export in module.exports}
-    for name, (parameters, results) in SIGNATURES.items():
-        kind = types.get(name)
-        if not isinstance(kind, package.FuncType) or _words(kind) != (parameters, results):
+    for name, shape in SIGNATURES.items():
+        if signatures.exports.get(name) != shape:
             raise ModuleRefused(
-                f"the module's export {name} is not a function of {', '.join(parameters)} that gives {results[0]}",
+                f"the module's export {name} is not a function of {', '.join(shape.parameters)} that gives "
+                f"{shape.results[0]}",
                 hint="export alloc(size: i32) -> i32 and run(place: i32, size: i32) -> i64",
                 code="module-exports",
             )
-    if not isinstance(types.get("memory"), package.MemoryType):
+    if "memory" not in signatures.memories:
         raise ModuleRefused(
             "the module's export memory is not a memory", hint="export its linear memory", code="module-exports"
         )
-
-
-def _words(kind: Any) -> tuple[list[str], list[str]]:
-    return [str(value) for value in kind.params], [str(value) for value in kind.results]
 
 
 def invalid(error: Exception) -> ModuleRefused:
