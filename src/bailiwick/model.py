@@ -256,10 +256,7 @@ TIER_BUDGETS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCall:
-    """One question of a guest to the host, and its answer: ``output``, or ``error`` as ``{"code", "message"}``.
-
-    ``fuel`` is what the host took for it from the guest's budget.
-    """
+    """One question of a guest to the host, its ``output`` or ``error`` (code, message), and the ``fuel`` it was charged."""
 
     interface: str
     function: str

@@ -32,7 +32,7 @@ TECHNOLOGY = {
     "rich": "cli/",
     "socket": "adapters/",
     "sqlite3": "adapters/",
-    "wasmtime": "engine/sandbox.py",
+    "wasmtime": ("engine/loading.py", "engine/package.py"),
     "yaml": "packs/documents.py",
 }
 ROOMS_AS_ADAPTERS = {"recorder"}

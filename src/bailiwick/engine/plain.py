@@ -9,7 +9,7 @@ import contextlib
 import ctypes
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bailiwick.engine.binary import TABLE_ELEMENTS_MAX, TABLES_MAX
 from bailiwick.engine.calling import MASK_32, Code, Finished, HostShort, Trapped, check_output, check_room
@@ -17,22 +17,19 @@ from bailiwick.engine.component import Exported, Sandbox, Sandboxes, meaning_of
 from bailiwick.engine.package import component_package
 from bailiwick.model import Budget
 
-if TYPE_CHECKING:
-    import wasmtime
-
 
 class StockCaller:
     """Calls guests through the engine's own Python package: slower, and right by definition."""
 
-    def __init__(self, package: Any, engine: wasmtime.Engine) -> None:
-        self._wasmtime = package
+    def __init__(self, package: Any, engine: Any) -> None:
+        self._package = package
         self._engine = engine
 
     def call(
         self, code: Code, message: bytes, budget: Budget, ticks: int, attach: Callable[[int], None] | None = None
     ) -> Finished:
         """Call a guest in a new sandbox; see ``Caller``."""
-        with contextlib.closing(self._wasmtime.Store(self._engine)) as store:
+        with contextlib.closing(self._package.Store(self._engine)) as store:
             try:
                 store.set_limits(budget.memory_bytes, TABLE_ELEMENTS_MAX, 1, TABLES_MAX, 1)
                 store.set_fuel(budget.fuel)
@@ -40,10 +37,10 @@ class StockCaller:
                 if attach:
                     attach(ctypes.cast(store._context(), ctypes.c_void_p).value or 0)
                 return self._enter(store, code, message, budget)
-            except self._wasmtime.WasmtimeError as error:
+            except self._package.WasmtimeError as error:
                 raise HostShort(str(error)) from error
 
-    def _enter(self, store: wasmtime.Store, code: Code, message: bytes, budget: Budget) -> Finished:
+    def _enter(self, store: Any, code: Code, message: bytes, budget: Budget) -> Finished:
         memory: Any = None
         owner = code.owner[0] if isinstance(code.owner, tuple) else code.owner
         try:
@@ -53,7 +50,7 @@ class StockCaller:
             check_room(place, len(message), memory.data_len(store))
             memory.write(store, message, place)
             result = exports["run"](store, _signed(place), len(message))
-        except self._wasmtime.Trap as trap:
+        except self._package.Trap as trap:
             cause = trap.trap_code.name.lower() if trap.trap_code else "unknown"
             raise Trapped(cause, memory.data_len(store) if memory else 0) from trap
         start, size = check_output(result, memory.data_len(store))
