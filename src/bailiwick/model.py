@@ -256,7 +256,7 @@ TIER_BUDGETS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCall:
-    """One question of a guest to the host, its ``output`` or ``error`` (code, message), and the ``fuel`` it was charged."""
+    """One question of a guest to the host, its ``output`` or ``error`` (code, message), and the ``fuel`` it cost."""
 
     interface: str
     function: str
