@@ -173,6 +173,32 @@ def test_a_day_has_only_so_much_fuel_and_the_next_day_has_it_again():
     assert stage.call().value == 1
 
 
+def test_a_call_that_the_clock_stopped_is_charged_to_the_day_as_if_it_had_used_everything():
+    """Wrong if a module that runs until it is stopped cost nothing."""
+    stage = Stage(NodeRules.read({"fuel_per_day": 100_000_000}))
+
+    def is_stopped(asked):
+        raise Unavailable("late", hint="again", code="module-deadline")
+
+    stage.add("asker", is_stopped)
+    with pytest.raises(Unavailable):
+        stage.call()
+    with pytest.raises(ModuleRefused) as caught:
+        stage.call()
+    assert caught.value.code == "module-quota"
+
+
+def test_calls_go_on_where_the_folded_state_cannot_be_kept(monkeypatch):
+    """Wrong if a full disk beside the ledger stopped what the ledger can still take."""
+    monkeypatch.setattr("bailiwick.supervisor.ledgerstate.RECORDS_PER_KEEPING", 1)
+    stage = Stage()
+    stage.add("asker", answering(1))
+    monkeypatch.setattr(stage.house.cursors, "put", _broken_put)
+    assert [stage.call().value, stage.call().value] == [1, 1]
+    with pytest.raises(Unavailable):
+        stage.registry.switch("asker", OPERATOR, on=False)
+
+
 def test_only_so_many_calls_run_at_one_time():
     """Wrong if a thousand callers could hold a thousand sandboxes."""
     stage = Stage(NodeRules.read({"concurrent": 1}))
@@ -641,3 +667,7 @@ def test_no_error_of_a_service_reaches_the_guest_as_it_is(stage):
 
 def _broken(tenant):
     raise Unavailable("disk /dev/x is gone", hint="look at it")
+
+
+def _broken_put(tenant, reader, state):
+    raise Unavailable("full", hint="free some space")

@@ -151,7 +151,7 @@ def test_the_fuel_of_a_day_is_not_given_back_by_a_clock_that_goes_back():
                 raw=b"",
                 event_type="module.called",
                 resource="call/0",
-                detail={"fuel": 7},
+                detail={"fuel": 7, "code": None, "module": {"name": "greeter"}},
                 actor=OPERATOR,
                 node_id="n-1",
                 timestamp=time,

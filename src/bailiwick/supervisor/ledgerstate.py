@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from bailiwick.errors import Unavailable
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor, Cursor, Draft, JsonValue, Receipt
 from bailiwick.ports import CursorStore
@@ -72,11 +73,14 @@ class LedgerState:
             self._keep()
 
     def keep_up(self) -> None:
-        """Keep the state where much was folded since, so that the next process need not fold it again."""
+        """Keep the state where much was folded since, so that the next process need not fold it again.
+
+        Where that cannot be done nothing is lost, and whoever changes a module next is told so.
+        """
         with self._lock:
             is_due = self._known().cursor.count - self._kept_count >= RECORDS_PER_KEEPING
         if is_due:
-            with self._cursors.exclusive(self.ledger.tenant, READER):
+            with suppress(Unavailable), self._cursors.exclusive(self.ledger.tenant, READER):
                 self._keep()
 
     def record(self, event_type: str, resource: str, detail: dict[str, JsonValue], actor: Actor) -> Receipt:

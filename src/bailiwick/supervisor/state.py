@@ -14,7 +14,7 @@ from typing import Any
 from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import BailiwickError
 from bailiwick.keys import Verifier
-from bailiwick.model import Cursor, ModuleRef, Record
+from bailiwick.model import Cursor, ModuleRef, Record, Tier
 from bailiwick.schema import parse_document
 from bailiwick.trust import TrustedKeys
 
@@ -30,6 +30,8 @@ KEY_TRUSTED, KEY_REVOKED = "module.key-trusted", "module.key-revoked"
 INSTALLED, REFUSED, REMOVED = "module.installed", "module.refused", "module.removed"
 GRANTED, GRANT_REVOKED = "module.granted", "module.grant-revoked"
 STARTED, STOPPED = "module.started", "module.stopped"
+DEADLINE = "module-deadline"
+"""Code of a call that the clock stopped."""
 CALLED, DENIED = "module.called", "module.denied"
 
 
@@ -240,8 +242,12 @@ def _switch(state: FleetState, record: Record) -> FleetState:
 
 
 def _call(state: FleetState, record: Record) -> FleetState:
-    day, fuel = max(record.timestamp[:DAY_CHARACTERS], state.day), record.detail["fuel"]
-    assert isinstance(fuel, int)
+    detail: Any = record.detail
+    day, fuel = max(record.timestamp[:DAY_CHARACTERS], state.day), detail["fuel"]
+    module = state.modules.get(detail["module"]["name"])
+    if detail["code"] == DEADLINE and module is not None:
+        # A guest that the clock stopped used an unknown part of its fuel: a day is charged with all that it could have.
+        fuel = Tier(module.tier).budget.fuel
     return replace(state, day=day, fuel_used=state.fuel_of(day) + fuel)
 
 
