@@ -162,7 +162,12 @@ class Loader:
         index = None
         for name in path:
             index = component.get_export_index(name, index)
-            assert index is not None, "the component's own type has this export"
+            if index is None:
+                raise ModuleRefused(
+                    "the component exports what it imports, which is no code of its own",
+                    hint="export functions that it has itself",
+                    code="module-exports",
+                )
         return Exported(
             index=index,
             address=address_of(index),

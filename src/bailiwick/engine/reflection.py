@@ -103,6 +103,8 @@ class _Types:
         for item, each in items.items():
             if type(each).__name__ == "ResourceType":
                 raise _type_refused(f"imports the resource {_printable(name)}#{_printable(item)}")
+            if type(each).__name__ != "FuncType":
+                self.value(each, f"{name}#{item}", 0)
         return {
             item: self.signature(f"{name}#{item}", each)
             for item, each in items.items()

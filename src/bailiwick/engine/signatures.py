@@ -36,7 +36,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """The shapes of imported functions in order, of exported functions by name, and the names of exported memories."""
+    """The shapes of imports in order, of exported functions by name, and the names of exported memories.
+
+    A function that was imported and is exported again is left out: nobody calls the host through a guest's name.
+    """
 
     imports: tuple[Shape | None, ...]
     exports: Mapping[str, Shape]
@@ -69,12 +72,13 @@ def read_signatures(wasm: bytes) -> Signatures:
             read.functions += [section.number() for _ in range(section.number())]
         elif kind == EXPORT_SECTION:
             read.exports = dict(_export(section) for _ in range(section.number()))
+    foreign = len([each for each in read.imports if each])
     return Signatures(
         imports=tuple(read.imports),
         exports={
             name: read.types[read.functions[index]]
             for name, (kind, index) in read.exports.items()
-            if kind == FUNCTION_EXPORT
+            if kind == FUNCTION_EXPORT and index >= foreign
         },
         memories=frozenset(name for name, (kind, _) in read.exports.items() if kind == MEMORY_EXPORT),
     )
