@@ -332,3 +332,19 @@ def test_a_core_guest_imports_nothing_else(engine, to_wasm):
 def test_a_link_of_another_kind_is_refused_as_the_host_failing(engine, asking):
     """A link without a call is the operator's mistake and not the module's."""
     assert failure(engine, asking(TWICE), object(), Unavailable).code == "host-failed"
+
+
+def test_time_that_the_host_takes_counts_against_the_deadline(to_wasm, called_by_text):
+    """The engine's clock does not stop host code: a slow service must end the run as soon as it comes back to it."""
+    with Engine() as engine:
+        guest = engine.load(to_wasm(called_by_text(TWICE, imports=IMPORTS, lowered=LOWERED)))
+        left_ms = []
+
+        def slow(function, question, left, charge):
+            left_ms.append(left.deadline_ms)
+            engine._ticker.count += 1_000_000
+            return 7
+
+        stopped = failure(engine, guest, Answers(slow), Unavailable)
+    assert stopped.code == "module-deadline"
+    assert len(left_ms) == 1
