@@ -359,3 +359,56 @@ def test_the_grants_of_one_tenant_are_none_of_another(fleet, registry):
     assert other.state.now().granted("greeter") == {}
     with pytest.raises(NotFound):
         other.ungrant("greeter", CLOCK, OPERATOR)
+
+
+# --- lifecycle ------------------------------------------------------------------------------------------------------
+
+
+def test_a_module_is_loaded_when_first_called_and_unloaded_when_told(fleet, registry):
+    """Wrong if compiled code were kept for ever, or an unloaded module could not be called."""
+    registry.install(files_of(), OPERATOR)
+    assert fleet.loaded(TENANT) == []
+    assert fleet.load(TENANT, "greeter").name == "greeter"
+    assert fleet.loaded(TENANT) == ["greeter"]
+    assert (fleet.unload(TENANT, "greeter"), fleet.unload(TENANT, "greeter")) == (True, False)
+    assert fleet.call(TENANT, "greeter", "greet", b"{}", OPERATOR).value == {"greeting": "hello"}
+    with pytest.raises(NotFound):
+        fleet.load(TENANT, "nobody")
+
+
+def test_only_so_many_modules_are_kept_compiled(fleet, registry, monkeypatch):
+    """Wrong if a tenant with many modules filled the memory with their code."""
+    monkeypatch.setattr("bailiwick.supervisor.loaded.LOADED_MAX", 2)
+    for name in ("one", "two", "three"):
+        registry.install(files_of(manifest_of(name)), OPERATOR)
+        fleet.load(TENANT, name)
+    assert fleet.loaded(TENANT) == ["three", "two"]
+
+
+def test_a_binary_that_is_not_what_was_installed_any_more_is_not_run(house, fleet, registry):
+    """Wrong if code that changed on the disk were run under its old name."""
+    installed = registry.install(files_of(), OPERATOR)
+    house.blobs.corrupt(TENANT, installed.pieces[0])
+    with pytest.raises(BailiwickError) as caught:
+        fleet.call(TENANT, "greeter", "greet", b"{}", OPERATOR)
+    assert (caught.value.code, caught.value.exit_code) == ("blob-corrupt", 5)
+
+
+def test_a_large_binary_is_kept_in_pieces_and_given_back_whole(house, registry, fleet, monkeypatch):
+    """Wrong if a guest larger than a blob could not be installed, or came back in another order."""
+    monkeypatch.setattr("bailiwick.supervisor.binaries.PIECE_BYTES", 40)
+    installed = registry.install(files_of(), OPERATOR)
+    assert len(installed.pieces) > 2
+    assert fleet.call(TENANT, "greeter", "greet", b"{}", OPERATOR).value == {"greeting": "hello"}
+
+
+def test_a_tenant_has_only_so_many_modules_and_keys(registry, monkeypatch):
+    """Wrong if the folded state of a tenant could grow without end."""
+    monkeypatch.setattr("bailiwick.supervisor.registry.MODULES_MAX", 1)
+    monkeypatch.setattr("bailiwick.supervisor.registry.KEYS_MAX", 1)
+    registry.install(files_of(), OPERATOR)
+    assert refusal(registry, files_of(manifest_of("another"))) == "modules-many"
+    assert registry.install(files_of(manifest_of(version="1.0.1")), OPERATOR).version == "1.0.1"
+    with pytest.raises(UsageRefused) as caught:
+        registry.trust(STRANGER.verifier.text(), OPERATOR)
+    assert caught.value.code == "keys-too-many"

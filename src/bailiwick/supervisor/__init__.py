@@ -9,6 +9,7 @@ from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifes
 from bailiwick.supervisor.registry import MANIFEST_FILE, SIGNATURE_FILE, Registry
 from bailiwick.supervisor.replay import Replayed
 from bailiwick.supervisor.running import Answer
+from bailiwick.supervisor.services import homeless_services
 from bailiwick.supervisor.state import Grant, Installed
 from bailiwick.supervisor.supervisor import Shown, Supervisor, summary
 from bailiwick.supervisor.values import encode_value
@@ -26,6 +27,7 @@ __all__ = [
     "Shown",
     "Supervisor",
     "encode_value",
+    "homeless_services",
     "parse_manifest",
     "read_manifest",
     "summary",

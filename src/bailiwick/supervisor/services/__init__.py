@@ -15,17 +15,15 @@ from bailiwick.supervisor.services.invoke import Invoke
 from bailiwick.supervisor.services.small import ClockService, ConfigService, LogService, RandomService
 
 
+def homeless_services(clock: Clock, entropy: Entropy) -> Mapping[str, HostService]:
+    """Give the services that rest on nothing of a tenant, by interface."""
+    services: list[HostService] = [ClockService(clock), ConfigService(), LogService(), RandomService(entropy)]
+    return {service.name: service for service in services}
+
+
 def standard_services(
     clock: Clock, entropy: Entropy, open_ledger: Callable[[str], Ledger]
 ) -> Mapping[str, HostService]:
     """Give every service of this room, by interface."""
-    services: list[HostService] = [
-        AuditLog(),
-        AuditRead(open_ledger),
-        ClockService(clock),
-        ConfigService(),
-        Invoke(),
-        LogService(),
-        RandomService(entropy),
-    ]
-    return {service.name: service for service in services}
+    services: list[HostService] = [AuditLog(), AuditRead(open_ledger), Invoke()]
+    return {**{service.name: service for service in services}, **homeless_services(clock, entropy)}

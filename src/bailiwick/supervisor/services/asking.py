@@ -80,7 +80,7 @@ def scope_refused(interface: str, why: str) -> UsageRefused:
     """Give the error for a scope that means nothing."""
     return UsageRefused(
         f"that is no scope of {interface}: {why}",
-        hint="see docs/formats/module.md for the scope of each interface",
+        hint="give one with --scope JSON; docs/formats/module.md has the scope of each interface",
         code="grant-scope",
     )
 
