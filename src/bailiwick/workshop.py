@@ -1,9 +1,11 @@
-"""The author's bench: which toolchain builds which language. Opens no home."""
+"""The author's bench: which toolchain builds which language, and what a module may ask there. Opens no home."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from bailiwick.ports_modules import HostService
 from bailiwick.ports_toolchain import Toolchain
 
 
@@ -24,3 +26,12 @@ def toolchain_for(language: str, folder: Path) -> Toolchain:
     from bailiwick.adapters.toolchain_zig import ZigToolchain
 
     return ZigToolchain()
+
+
+def desk_services() -> Mapping[str, HostService]:
+    """Give the services that need no home, by interface: log, clock, random and config."""
+    from bailiwick.adapters.clock_system import SystemClock
+    from bailiwick.adapters.entropy_system import SystemEntropy
+    from bailiwick.supervisor import homeless_services
+
+    return homeless_services(SystemClock(), SystemEntropy())

@@ -90,3 +90,10 @@ def test_a_case_that_expects_nothing_or_two_things_is_refused(report, case):
     """Wrong if a case could not fail."""
     with pytest.raises(SchemaViolated):
         report([case])
+
+
+def test_a_case_whose_host_is_never_asked_fails(report):
+    """Wrong if a case could say what the host answers to a question that nobody asks."""
+    host = [{"interface": "bailiwick:clock/clock@0.1.0", "function": "now", "input": {}, "output": 1}]
+    done = report([{"name": "no clock", "function": "size", "input": {}, "output": {"bytes": 30}, "host": host}])
+    assert "did not make" in done.failed[0].difference

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.canonical import canonical_bytes
-from bailiwick.engine import Engine, Guest, Refusal, read_answer
-from bailiwick.errors import BailiwickError, ModuleFailed
-from bailiwick.model import Budget, JsonValue
+from bailiwick.engine import Engine, Guest, Refusal, TranscriptHost, read_answer
+from bailiwick.errors import BailiwickError, ModuleFailed, Unavailable
+from bailiwick.model import Budget, HostCall, JsonValue
 from bailiwick.schema import Contract, Schemas, parse_document
 
 CONTRACT = "module-cases"
@@ -59,7 +59,7 @@ def read_cases(raw: bytes) -> list[dict[str, Any]]:
 
 
 def run_cases(manifest: Mapping[str, Any], raw: bytes, guest: Guest, engine: Engine, budget: Budget) -> CaseReport:
-    """Run every case of a module, each in a sandbox of its own.
+    """Run every case of a module, each in a sandbox of its own. What the host answers meanwhile stands in the case.
 
     An input that breaks the function's schema is refused before the guest sees it, as in real calls: such a case
     expects the error ``schema-violated``.
@@ -94,15 +94,32 @@ def _answer(function: Mapping[str, Any], case: Mapping[str, Any], guest: Guest, 
     """Give what came out as one line; what a refusal says stands on a second."""
     try:
         Contract(function["input"], assert_formats=True).check(case["input"], subject="the input")
-        run = engine.run(guest, case["function"], canonical_bytes(case["input"]), budget)
+        host = TranscriptHost([_host_call(each) for each in case.get("host", ())])
+        run = engine.run(guest, case["function"], canonical_bytes(case["input"]), budget, host=host)
+        host.check_finished()
         answer = read_answer(run.output)
         if isinstance(answer, Refusal):
             return f"refused: {answer.code}\n{answer.message}"
         Contract(function["output"], assert_formats=True).check(answer, subject="the output")
     except ModuleFailed as failure:
         return f"refused: {failure.code}\n{failure.message}"
+    except Unavailable as error:
+        if error.code != "transcript-differs":
+            raise
+        return f"host: {error.message}"
     except BailiwickError as error:
         if error.exit_code != ModuleFailed.exit_code:
             raise
         return f"refused: {error.code}\n{error.message}"
     return canonical_bytes(answer).decode()
+
+
+def _host_call(case: Mapping[str, Any]) -> HostCall:
+    """Read what the host answers; one without output and error answers with nothing."""
+    return HostCall(
+        interface=case["interface"],
+        function=case["function"],
+        input=case["input"],
+        output=case.get("output"),
+        error=case.get("error"),
+    )

@@ -136,7 +136,9 @@ def run(
     input: str = "{}",  # noqa: A002 the word of the terminal
     options: Printing = Printing(),
 ) -> int:
-    """Call a function of a module that is not installed, and show what it cost. Nothing is granted, nothing recorded.
+    """Call a function of a module that is not installed, and show what it asked of the host and what it cost.
+
+    Log, clock, random and config are answered as far as the manifest asks for them. Nothing is recorded.
 
     Args:
         folder: The module's folder, built.
@@ -145,16 +147,19 @@ def run(
     """
     import json
 
+    from bailiwick.authoring import Desk
     from bailiwick.cli.text_input import read_text_input
     from bailiwick.engine import Refusal, read_answer
     from bailiwick.model import Tier
+    from bailiwick.workshop import desk_services
 
     project = _project(folder)
     given = read_text_input(input)
     engine, guest = _load(folder, project)
     with engine:
         began = time.perf_counter()
-        done = engine.run(guest, function, given, Tier(project.manifest["tier"]).budget)
+        desk = Desk(project.manifest, desk_services(), screen.say)
+        done = engine.run(guest, function, given, Tier(project.manifest["tier"]).budget, host=desk)
         took_us = round((time.perf_counter() - began) * 1e6)
     read = read_answer(done.output)
     refused = isinstance(read, Refusal)
