@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick.adapters.cursorstore_memory import MemoryCursorStore
-from bailiwick.errors import Unavailable
+from bailiwick.errors import ModuleRefused, Unavailable
 from bailiwick.model import Cursor, Record
 from bailiwick.supervisor.ledgerstate import READER
 from bailiwick.supervisor.state import FleetState, read_state
@@ -159,3 +160,23 @@ def test_the_fuel_of_a_day_is_not_given_back_by_a_clock_that_goes_back():
             )
         )
     assert (state.fuel_of("2026-11-22"), state.fuel_of("2026-11-23")) == (14, 0)
+
+
+def test_many_who_install_at_one_time_install_once(house, stocked):
+    """Wrong if two terminals could both be the first, or both put another version in place."""
+    doors = [house.open().registry(TENANT) for _ in range(8)]
+    files = [files_of(manifest_of("other", version=f"1.0.{number % 2}")) for number in range(8)]
+
+    def install(door, given) -> str:
+        try:
+            return door.install(given, OPERATOR).version
+        except ModuleRefused as refused:
+            return refused.code
+
+    with ThreadPoolExecutor(8) as threads:
+        ends = list(threads.map(install, doors, files))
+    installed = [each.detail["version"] for each in house.events() if each.detail.get("name") == "other"
+                 and each.event_type == "module.installed"]  # fmt: skip
+    assert installed in (["1.0.1"], ["1.0.0", "1.0.1"])
+    assert set(ends) <= {"1.0.0", "1.0.1", "module-downgrade"}
+    assert {door.state.now().modules["other"].version for door in doors} == {"1.0.1"}
