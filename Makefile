@@ -37,7 +37,7 @@ fix: $(VENV)/.development ## format, and repair what lint can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.development ## measure, print the table and write docs/performance.md (FULL=1 for 10 million records)
+bench: $(VENV)/.bench ## measure, print the table and write docs/performance.md (FULL=1 for 10 million records)
 	$(BIN)/python -m benchmarks --write $(if $(FULL),--full)
 
 golden: $(VENV)/.development ## rewrite the golden files and show what moved: read it aloud
@@ -70,3 +70,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) $(FROZEN) -e ".[$(EXTRAS)]"
 	@touch $(VENV)/.runtime $@
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) $(FROZEN) -e ".[$(EXTRAS),modules,bench]"
+	@touch $(VENV)/.runtime $(VENV)/.development $@

@@ -1,6 +1,6 @@
 """Run every benchmark and keep the table: ``python -m benchmarks [--input FILE] [--write] [--full]``.
 
-With ``--write`` the table replaces the one between the markers in ``docs/performance.md``.
+With ``--write`` each table replaces the one between its marks in ``docs/performance.md``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from benchmarks import append, decide, prove, start, verify
+from benchmarks import append, decide, modules, prove, start, verify
 from benchmarks.table import markdown
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 RECORDS, RECORDS_FULL = 1_000_000, 10_000_000
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+MARKS = {
+    "measured": ("<!-- measured: begin -->", "<!-- measured: end -->"),
+    "modules": ("<!-- modules: begin -->", "<!-- modules: end -->"),
+}
 
 
 def main() -> None:
@@ -38,12 +41,19 @@ def main() -> None:
         rows += append.measure(place / "append")
         verify.build(place / "large", records)
         rows += [*verify.measure(place / "large"), *prove.measure(place / "tree", place / "large", records)]
-    text = f"{_machine(options.full)}\n\n{markdown(rows)}"
-    print(text)
-    if options.write:
-        page = PAGE.read_text()
-        before, after = page.split(BEGIN)[0], page.split(END)[1]
-        PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+        tables = {"measured": rows, "modules": modules.measure(place / "modules")}
+    for name, found in tables.items():
+        text = f"{_machine(options.full)}\n\n{markdown(found)}"
+        print(text, end="\n\n")
+        if options.write:
+            _keep(name, text)
+
+
+def _keep(name: str, text: str) -> None:
+    """Put a table between its marks in the page."""
+    begin, end = MARKS[name]
+    page = PAGE.read_text()
+    PAGE.write_text(f"{page.split(begin)[0]}{begin}\n{text}\n{end}{page.split(end)[1]}")
 
 
 def _machine(is_full: bool) -> str:

@@ -21,7 +21,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=False)
         pip = [sys.executable, "-m", "pip", "--python", f"{folder}/bin/python", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", "-e", f"{ROOT}[dev,modules]"], check=True)
+        subprocess.run([*pip, "install", "--quiet", "-e", f"{ROOT}[dev,modules,bench]"], check=True)
         listed = subprocess.run(
             [*pip, "freeze", "--exclude-editable"], check=True, stdout=subprocess.PIPE, text=True
         ).stdout
