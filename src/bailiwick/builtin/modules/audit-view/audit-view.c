@@ -53,15 +53,17 @@ static void tally(Json type) {
     counts[count_of_types++] = (Count){{copy, copy + size}, 1};
 }
 
-static void put_entry(Json record) {
-    static const char *names[] = {"index", "timestamp", "event-type", "resource", "actor"};
-    static const char *given[] = {"index", "timestamp", "event_type", "resource", "actor"};
+enum { INDEX, TIMESTAMP, TYPE, RESOURCE, ACTOR, FIELDS };
+static const char *const asked[FIELDS] = {"index", "timestamp", "event-type", "resource", "actor"};
+static const char *const given[FIELDS] = {"index", "timestamp", "event_type", "resource", "actor"};
+
+static void put_entry(const Json *fields) {
     put_letter(entry_count++ ? ',' : ' ');
-    for (u32 each = 0; each < 5; each++) {
+    for (u32 each = 0; each < FIELDS; each++) {
         put_text(each ? ",\"" : "{\"");
         put_text(given[each]);
         put_text("\":");
-        put_value(member(record, names[each]));
+        put_value(fields[each]);
     }
     put_letter('}');
 }
@@ -76,12 +78,16 @@ static Json ask_page(i64 start, i64 limit) {
     return ask();
 }
 
-static void take(Json record, Json type, Json prefix) {
-    Json own = member(record, "event-type");
-    if (is_there(type) && !is_same(own, type)) return;
-    if (is_there(prefix) && !begins_with(member(record, "resource"), prefix)) return;
-    tally(own);
-    put_entry(record);
+static bool take(Json record, Json type, Json prefix) {
+    Json fields[FIELDS];
+    pick(record, asked, fields, FIELDS);
+    for (u32 each = 0; each < FIELDS; each++)
+        if (!is_there(fields[each])) return false;
+    if (is_there(type) && !is_same(fields[TYPE], type)) return true;
+    if (is_there(prefix) && !begins_with(fields[RESOURCE], prefix)) return true;
+    tally(fields[TYPE]);
+    put_entry(fields);
+    return true;
 }
 
 static u64 pass_on(Json error) {
@@ -118,10 +124,13 @@ static u64 view(Json input) {
         Json answered = ask_page(start, left < PAGE_RECORDS ? left : PAGE_RECORDS);
         Json found = member(answered, "ok");
         if (!is_object(found)) return pass_on(member(answered, "error"));
-        Json records = member(found, "records");
-        for (Json each = first_item(records); is_there(each); each = next_item(each), seen++) take(each, type, prefix);
-        is_at_end = starts(member(found, "at-end"), 't');
-        if (!read_integer(member(found, "next"), &start)) return refuse("host", "the page says no next");
+        static const char *const parts[] = {"at-end", "next", "records"};
+        Json page_of[3];
+        pick(found, parts, page_of, 3);
+        is_at_end = starts(page_of[0], 't');
+        if (!read_integer(page_of[1], &start) || !is_array(page_of[2])) return refuse("host", "the page is none");
+        for (Json each = first_item(page_of[2]); is_there(each); each = next_item(each), seen++)
+            if (!take(each, type, prefix)) return refuse("host", "a record is none");
     }
     put_text("],\"counts\":[");
     put_counts();

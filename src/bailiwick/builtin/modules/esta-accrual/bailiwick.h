@@ -106,19 +106,27 @@ static inline bool is_text(Json value, const char *text) {
     return at + 1 == value.end;
 }
 
-static inline Json member(Json object, const char *name) {
-    if (!is_object(object)) return nothing();
+/* Several members in one walk; one that is not there is nothing. */
+static inline void pick(Json object, const char *const *names, Json *found, u32 count) {
+    for (u32 each = 0; each < count; each++) found[each] = nothing();
+    if (!is_object(object)) return;
     Json rest = skip_blanks((Json){object.at + 1, object.end});
     while (starts(rest, '"')) {
         Json key = value_at(rest);
         rest = skip_blanks((Json){key.end, object.end});
         Json value = value_at((Json){rest.at + 1, rest.end});
-        if (is_text(key, name)) return value;
+        for (u32 each = 0; each < count; each++)
+            if (!is_there(found[each]) && is_text(key, names[each])) found[each] = value;
         rest = skip_blanks((Json){value.end, object.end});
         if (!starts(rest, ',')) break;
         rest = skip_blanks((Json){rest.at + 1, rest.end});
     }
-    return nothing();
+}
+
+static inline Json member(Json object, const char *name) {
+    Json found;
+    pick(object, &name, &found, 1);
+    return found;
 }
 
 /* Whole numbers of 64 bits; a fraction or an exponent is none. */
