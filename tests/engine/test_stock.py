@@ -5,6 +5,8 @@ import threading
 import pytest
 
 from bailiwick.engine import Engine
+from bailiwick.engine.component import Sandbox
+from bailiwick.engine.stock import Stock
 from bailiwick.errors import ModuleFailed, UsageRefused
 from bailiwick.model import Budget
 
@@ -85,3 +87,25 @@ def test_stock_is_bounded(own, to_wasm, called_by_text, guest_of):
         with pytest.raises(UsageRefused) as caught:
             own.keep_ready(kept, BUDGET, count)
         assert caught.value.code == "engine-stock"
+
+
+def test_a_used_sandbox_is_removed_once_and_replaced():
+    """If it failed, memory would leak, or be given back twice, or the next call would find nothing ready."""
+    made, closed, all_made = [], [], threading.Semaphore(0)
+
+    def open_one(code, budget):
+        made.append(Sandbox(len(made), 0, None, 0))
+        all_made.release()
+        return made[-1]
+
+    stock = Stock(open_one, lambda sandbox: closed.append(sandbox.store))
+    code = object()
+    assert stock.keep(code, BUDGET, 2).result(timeout=60) == 2
+    taken = [stock.take(code, BUDGET) for _ in range(2)]
+    assert {sandbox.store for sandbox in taken} == {0, 1}
+    for sandbox in taken:
+        stock.give_back(sandbox)
+    assert all(all_made.acquire(timeout=60) for _ in range(4))
+    stock.close()
+    stock.give_back(Sandbox(99, 0, None, 0))
+    assert sorted(closed) == [*range(len(made)), 99]

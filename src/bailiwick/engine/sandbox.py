@@ -303,7 +303,7 @@ class Engine:
                     output = answer_of_value(value, is_result=isinstance(exported.signature.result, ResultOf))
                 fuel = budget.fuel - self._sandboxes.fuel_left(sandbox.context)
             finally:
-                self._sandboxes.close(sandbox)
+                (self._stock.give_back if is_ready else self._sandboxes.close)(sandbox)
             return Run(output=output, fuel=fuel, memory_bytes=guest.memory_bytes_min, transcript=hosted.transcript)
 
     @contextlib.contextmanager

@@ -1,7 +1,9 @@
 """Sandboxes that are made before they are wanted, for guests that start slowly, such as those that carry Python.
 
-One thread refills every shelf; a sandbox is taken once, used for one call, and thrown away like any other. What making
-it cost in fuel is kept with it, so that a call costs the same whether it was served from stock or not.
+One thread refills every shelf; a sandbox is taken once, used for one call, and thrown away like any other, by that
+thread too. It starts when the call is over: making a sandbox beside a call was measured to slow the call down by as
+much as the stock saves, since both change the memory of one process. What making it cost in fuel is kept with it, so
+that a call costs the same whether it was served from stock or not.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ SHELF_SANDBOXES_MAX = 16
 """Most sandboxes that are kept ready for one guest."""
 STOCK_SANDBOXES_MAX = 64
 """Most sandboxes that are kept ready for all guests together; one with Python in it holds some 6 MB."""
+USED_SANDBOXES_MAX = 8
+"""Most used sandboxes that wait for the thread to remove them; with more, calls remove their own."""
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class Stock:
         self._open = open_sandbox
         self._close = close_sandbox
         self._shelves: dict[tuple[int, int], _Shelf] = {}
+        self._used: list[Sandbox] = []
         self._changed = threading.Condition()
         self._is_closed = False
         self._thread: threading.Thread | None = None
@@ -85,8 +90,17 @@ class Stock:
             shelf = self._shelves.get(_key(code, budget))
             if shelf is None or not shelf.ready:
                 return None
-            self._changed.notify_all()
             return shelf.ready.pop()
+
+    def give_back(self, sandbox: Sandbox) -> None:
+        """Remove a sandbox that was taken, once the call is over, and make another in its place."""
+        with self._changed:
+            is_waiting = not self._is_closed and len(self._used) < USED_SANDBOXES_MAX
+            if is_waiting:
+                self._used.append(sandbox)
+            self._changed.notify_all()
+        if not is_waiting:
+            self._close(sandbox)
 
     def drop(self, code: ComponentCode) -> None:
         """Remove every sandbox that is kept ready of a guest."""
@@ -102,12 +116,17 @@ class Stock:
             self._changed.notify_all()
         if self._thread:
             self._thread.join()
+        while self._used:
+            self._close(self._used.pop())
         for shelf in self._shelves.values():
             self._empty(shelf)
         self._shelves.clear()
 
     def _refill(self) -> None:
         while shelf := self._wait_for_work():
+            if isinstance(shelf, Sandbox):
+                self._close(shelf)
+                continue
             try:
                 sandbox = self._open(shelf.code, shelf.budget)
             except Exception:
@@ -115,10 +134,12 @@ class Stock:
                 continue
             self._put(shelf, sandbox)
 
-    def _wait_for_work(self) -> _Shelf | None:
-        """Wait for a shelf that is not full; None when the stock is closed."""
+    def _wait_for_work(self) -> _Shelf | Sandbox | None:
+        """Wait for a used sandbox or a shelf that is not full; None when the stock is closed."""
         with self._changed:
             while not self._is_closed:
+                if self._used:
+                    return self._used.pop()
                 for shelf in self._shelves.values():
                     if len(shelf.ready) < shelf.count and not shelf.is_broken:
                         return shelf
