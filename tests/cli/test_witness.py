@@ -6,15 +6,15 @@ import shutil
 import threading
 from contextlib import contextmanager
 
+from bailiwick.node import Node
 from bailiwick.settings import Settings
-from bailiwick.witnesses import Witnesses
 
 
 @contextmanager
 def running(home):
     """Run the witness that a home is, as `ledger witness serve` does, and give its address."""
     settings = Settings.resolve(home=home, environ={})
-    with Witnesses(settings, settings.tenant) as witnesses, witnesses.server("127.0.0.1:0") as server:
+    with Node.open(settings) as node, node.witnesses(settings.tenant).server("127.0.0.1:0") as server:
         yield server.url
 
 

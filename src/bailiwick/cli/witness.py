@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, validators
 
 from bailiwick.cli import screen
-from bailiwick.cli.options import Options, TenantOptions, open_node, settings
+from bailiwick.cli.options import Options, TenantOptions, open_node
 
 if TYPE_CHECKING:
     from bailiwick.ledger import KnownWitness, Ledger, WitnessReport
-    from bailiwick.witnesses import Witnesses
+    from bailiwick.node import Witnesses
 
 
 def add(url: str, key: str, /, *, options: TenantOptions = TenantOptions()) -> int:
@@ -109,8 +109,8 @@ def rotate_key(*, options: TenantOptions = TenantOptions()) -> int:
     Whoever trusts the old key can follow it. Tell witnesses and auditors the new one all the same: an old key that is
     stolen later could sign a second past.
     """
-    with open_witnesses(options) as (witnesses, ledger):
-        verifier = witnesses.rotate_key(ledger)
+    with open_node(options) as (node, tenant):
+        verifier = node.rotate_key(tenant)
     text = f"new key  {verifier.text()}\nnext     bailiwick ledger policy, for auditors"
     screen.give({"key": verifier.text()}, text, as_json=options.json)
     return 0
@@ -151,8 +151,8 @@ def restore(bundle: Path, /, *, witness: tuple[str, ...] = (), options: TenantOp
         bundle: Folder that `bailiwick ledger export` wrote.
         witness: Address of a witness to ask first how much it stands for; give it once for each.
     """
-    with open_side(options) as witnesses:
-        answer = witnesses.restore(bundle, witness).to_json()
+    with open_node(options) as (node, tenant):
+        answer = node.restore(tenant, bundle, witness).to_json()
     asked = f"a witness stands for {answer['witnessed']}" if witness else "no witness was asked: --witness URL"
     text = f"{answer['records']} records are back; {asked}.\nRecords after them, if there were any, are lost."
     screen.give(answer, text, as_json=options.json)
@@ -181,18 +181,15 @@ def outcome_lines(answer: dict[str, Any]) -> list[str]:
 @contextmanager
 def open_side(options: Options) -> Iterator[Witnesses]:
     """Open the witnesses of the tenant that the options mean; the ledger stays closed."""
-    from bailiwick.witnesses import Witnesses
-
-    resolved = settings(options)
-    with Witnesses(resolved, resolved.tenant) as witnesses:
-        yield witnesses
+    with open_node(options) as (node, tenant):
+        yield node.witnesses(tenant)
 
 
 @contextmanager
 def open_witnesses(options: TenantOptions) -> Iterator[tuple[Witnesses, Ledger]]:
     """Open the witnesses of the tenant that the options mean, and its ledger."""
-    with open_node(options) as (node, tenant), open_side(options) as witnesses:
-        yield witnesses, node.ledger(tenant)
+    with open_node(options) as (node, tenant):
+        yield node.witnesses(tenant), node.ledger(tenant)
 
 
 def _known(known: KnownWitness) -> dict[str, Any]:

@@ -1,70 +1,50 @@
-"""The side door: a home's witnesses, the witness that a home can be, its ledger's keys, and a ledger brought back.
-
-Joins ports to adapters, as ``node.py`` does; no use case lives here.
-"""
+"""The theme of witnesses: whom a tenant asks to stand for its ledger, and the witness that a tenant can be."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
-from bailiwick.adapters.clock_system import SystemClock
 from bailiwick.adapters.disk_replace import replace_file
-from bailiwick.adapters.disk_system import SystemDisk
-from bailiwick.adapters.entropy_system import SystemEntropy
-from bailiwick.adapters.keystore_wrapped import system_keys
-from bailiwick.adapters.ledgerstore_files import FileLedgerStore
 from bailiwick.adapters.witness_http import HttpWitness
 from bailiwick.adapters.witness_httpserver import WitnessServer, read_address
 from bailiwick.adapters.witnessmemory_folder import FolderWitnessMemory
 from bailiwick.errors import NotFound, Unavailable, UsageRefused
 from bailiwick.keys import COSIGNATURE, SEED_BYTES, Signer, Verifier, check_name, new_secret
-from bailiwick.ledger import (
-    Cosigner,
-    Keyring,
-    KnownWitness,
-    Ledger,
-    Policy,
-    Restored,
-    WitnessReport,
-    restore_ledger,
-    witness_policy,
-)
+from bailiwick.ledger import Cosigner, KnownWitness, Ledger, Policy, WitnessReport, witness_policy
 from bailiwick.model import check_tenant
-from bailiwick.settings import Settings
+from bailiwick.node.keys import ID_BYTES, WITNESS_NAME, keep_secret
+from bailiwick.node.parts import Parts
+from bailiwick.ports import Clock, Disk, Entropy, KeyStore
 
-SIGNING_NAME = "ledger"
-ORIGIN_NAME = "origin"
-WITNESS_NAME = "witness"
-"""Name of the key that this home cosigns with, and of what it is called, with ``-name``."""
 WITNESSES_FILE = "witnesses"
 LOGS_FILE = "logs"
 FILE_BYTES_MAX = 262_144
 """Longest file of witnesses or logs that is read, in bytes."""
-ID_BYTES = 8
+
+
+class Witnessing(Parts):
+    """What a node does with witnesses."""
+
+    def witnesses(self, tenant: str) -> Witnesses:
+        """Give the witnesses of a tenant, and the one that it is; its ledger stays closed."""
+        return Witnesses(
+            tenant, self.settings.home, disk=self._disk, clock=self._clock, entropy=self._entropy, keys=self._keys
+        )
 
 
 class Witnesses:
-    """One tenant of a home, and who stands for its ledger. A context manager."""
+    """One tenant of a home, and who stands for its ledger."""
 
-    def __init__(self, settings: Settings, tenant: str) -> None:
+    def __init__(self, tenant: str, home: Path, *, disk: Disk, clock: Clock, entropy: Entropy, keys: KeyStore) -> None:
         self.tenant = check_tenant(tenant)
-        self._settings = settings
-        self._closing = ExitStack()
-        self._disk = SystemDisk()
-        self._closing.callback(self._disk.close)
-        self._clock = SystemClock()
-        self._entropy = SystemEntropy()
-        self._keys = system_keys(settings.home / "keys", self._disk, self._entropy)
-        self._folder = settings.home / "tenants" / tenant
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.close()
+        self._home = home
+        self._disk = disk
+        self._clock = clock
+        self._entropy = entropy
+        self._keys = keys
+        self._folder = home / "tenants" / tenant
 
     # --- asking witnesses -------------------------------------------------------------------------------------------
 
@@ -80,7 +60,7 @@ class Witnesses:
         """
         verifier = Verifier.read(key, COSIGNATURE)
         known = KnownWitness(name=verifier.name.encode(), verifier=verifier, url=HttpWitness(url).url)
-        with self._alone():
+        with self.alone():
             asked = self.asked().witnesses
             if any(known.name == each.name or verifier.public == each.verifier.public for each in asked):
                 raise UsageRefused(
@@ -96,7 +76,7 @@ class Witnesses:
         Raises:
             NotFound: there is none of that name (code ``witness-missing``).
         """
-        with self._alone():
+        with self.alone():
             asked = self.asked().witnesses
             left = [each for each in asked if each.name != name.encode()]
             if len(left) == len(asked):
@@ -123,10 +103,10 @@ class Witnesses:
         Raises:
             UsageRefused: it has another name already (code ``witness-name``).
         """
-        with self._alone():
+        with self.alone():
             chosen = check_name(name) if name else f"bailiwick-witness/{self._entropy.take(ID_BYTES).hex()}"
-            self._ensure(f"{WITNESS_NAME}-name", chosen.encode())
-            self._ensure(WITNESS_NAME, new_secret(self._entropy.take(SEED_BYTES)))
+            keep_secret(self._keys, self.tenant, f"{WITNESS_NAME}-name", chosen.encode)
+            keep_secret(self._keys, self.tenant, WITNESS_NAME, lambda: new_secret(self._entropy.take(SEED_BYTES)))
         verifier = self._witness_signer().verifier
         if name is not None and verifier.name != name:
             raise UsageRefused(f"this witness is named {verifier.name}", hint="leave the name out", code="witness-name")
@@ -143,7 +123,7 @@ class Witnesses:
             UsageRefused: it is not a verifier key.
         """
         verifier = Verifier.read(key)
-        with self._alone():
+        with self.alone():
             logs = self.trusted()
             if verifier not in logs:
                 self._write_policy(self._folder / WITNESS_NAME / LOGS_FILE, witness_policy([*logs, verifier], []))
@@ -157,65 +137,18 @@ class Witnesses:
         cosigner = Cosigner(memory, self._witness_signer(), self.trusted(), clock=self._clock)
         return WitnessServer(cosigner, cosigner.origins(), host=host, port=port)
 
-    # --- keys and loss ----------------------------------------------------------------------------------------------
-
-    def rotate_key(self, ledger: Ledger) -> Verifier:
-        """Hand the ledger on to a new key, which is kept durably before; interrupted, the next call finishes."""
-        with self._alone():
-            keys = Keyring.load(self._keys, self.tenant, origin_name=ORIGIN_NAME, key_name=SIGNING_NAME)
-            used = ledger.heads.keys()
-            fresh = next((each for each in keys.signers if each.verifier not in used), None)
-            if fresh is None:
-                secret = new_secret(self._entropy.take(SEED_BYTES))
-                self._keys.put(self.tenant, f"{SIGNING_NAME}-{len(keys.signers) + 1}", secret)
-                fresh = Signer(keys.first.verifier.name, secret)
-            ledger.heads.rotate(fresh)
-        return fresh.verifier
-
-    def restore(self, bundle: Path, witnesses: Sequence[str] = ()) -> Restored:
-        """Bring the tenant's ledger back from a bundle; see ``restore_ledger``.
-
-        Args:
-            bundle: What ``Ledger.export`` wrote.
-            witnesses: Addresses of witnesses, asked first how much of the ledger they stand for.
-
-        Raises:
-            Unavailable: a witness does not answer: without its word nothing is restored.
-        """
-        keys = Keyring.load(self._keys, self.tenant, origin_name=ORIGIN_NAME, key_name=SIGNING_NAME)
-        sizes = [
-            Cosigner.size_of(HttpWitness(url).checkpoint(keys.first.verifier.name), keys.verifiers) for url in witnesses
-        ]
-        store = FileLedgerStore(self._folder / "ledger", self._disk)
-        self._disk.make_folder(self._folder / "ledger")
-        return restore_ledger(
-            self.tenant,
-            store,
-            keys,
-            bundle,
-            clock=self._clock,
-            node_id=self._settings.node_id(),
-            witnessed=max(sizes) if sizes else None,
-        )
-
     # --- files ------------------------------------------------------------------------------------------------------
 
     def _witness_signer(self) -> Signer:
         name = self._keys.get(self.tenant, f"{WITNESS_NAME}-name").decode()
         return Signer(name, self._keys.get(self.tenant, WITNESS_NAME), COSIGNATURE)
 
-    def _ensure(self, name: str, secret: bytes) -> None:
-        try:
-            self._keys.get(self.tenant, name)
-        except NotFound:
-            self._keys.put(self.tenant, name, secret)
-
-    def _alone(self) -> ExitStack:
+    def alone(self) -> ExitStack:
         """Hold this tenant's files of witnesses alone, among all processes."""
         if not self._folder.is_dir():
             raise NotFound(
-                f"{self._settings.home} has no tenant {self.tenant}",
-                hint=f"bailiwick init --home {self._settings.home} --tenant {self.tenant}",
+                f"{self._home} has no tenant {self.tenant}",
+                hint=f"bailiwick init --home {self._home} --tenant {self.tenant}",
                 code="tenant-not-found",
             )
         holding = ExitStack()

@@ -1,0 +1,58 @@
+"""The theme of keys and loss: a ledger handed on to a new key, and a lost one brought back from a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bailiwick.adapters.ledgerstore_files import FileLedgerStore
+from bailiwick.adapters.witness_http import HttpWitness
+from bailiwick.keys import SEED_BYTES, Signer, Verifier, new_secret
+from bailiwick.ledger import Cosigner, Restored, restore_ledger
+from bailiwick.node.keys import SIGNING_NAME
+from bailiwick.node.witnesses import Witnessing
+
+
+class Recovering(Witnessing):
+    """What a node does when a key is to be replaced, or a ledger is gone."""
+
+    def rotate_key(self, tenant: str) -> Verifier:
+        """Hand the ledger on to a new key, which is kept durably before; interrupted, the next call finishes."""
+        ledger = self.ledger(tenant)
+        with self.witnesses(tenant).alone():
+            keys = self._keyring(tenant)
+            used = ledger.heads.keys()
+            fresh = next((each for each in keys.signers if each.verifier not in used), None)
+            if fresh is None:
+                secret = new_secret(self._entropy.take(SEED_BYTES))
+                self._keys.put(tenant, f"{SIGNING_NAME}-{len(keys.signers) + 1}", secret)
+                fresh = Signer(keys.first.verifier.name, secret)
+            ledger.heads.rotate(fresh)
+        return fresh.verifier
+
+    def restore(self, tenant: str, bundle: Path, witnesses: Sequence[str] = ()) -> Restored:
+        """Bring a tenant's ledger back from a bundle; see ``restore_ledger``.
+
+        Args:
+            tenant: Whose ledger.
+            bundle: What ``Ledger.export`` wrote.
+            witnesses: Addresses of witnesses, asked first how much of the ledger they stand for.
+
+        Raises:
+            Unavailable: a witness does not answer: without its word nothing is restored.
+        """
+        keys = self._keyring(tenant)
+        sizes = [
+            Cosigner.size_of(HttpWitness(url).checkpoint(keys.first.verifier.name), keys.verifiers) for url in witnesses
+        ]
+        store = FileLedgerStore(self.places.folder(tenant), self._disk)
+        self._disk.make_folder(self.places.folder(tenant))
+        return restore_ledger(
+            tenant,
+            store,
+            keys,
+            bundle,
+            clock=self._clock,
+            node_id=self.node_id,
+            witnessed=max(sizes) if sizes else None,
+        )
