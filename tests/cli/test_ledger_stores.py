@@ -129,7 +129,38 @@ def test_a_lock_that_holds_exits_zero(locked, monkeypatch):
     assert ran.code == 0, ran.out
     assert (ran.json["held"], ran.json["is_proved"]) == (True, True)
     assert json.loads(ran.out)["record"] > 0
-    assert "the lock held" in locked("ledger", "worm-probe").out
+    assert "lock held against these credentials" in locked("ledger", "worm-probe").out
+
+
+def test_refusals_that_may_not_be_the_lock_s_are_no_proof(locked, monkeypatch):
+    """Wrong if credentials that may do nothing made any bucket look write-once."""
+    from botocore.exceptions import ClientError
+
+    connect = ledgerstore_s3.connect
+
+    class Powerless:
+        """A client that may write and read, and nothing else."""
+
+        def __init__(self):
+            self._client = connect()
+
+        def __getattr__(self, name):
+            return getattr(self._client, name)
+
+        def _refuse(self, **words):
+            if "VersionId" not in words:
+                return self._client.delete_object(**words)
+            answer = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+            raise ClientError(answer, "refused")
+
+        delete_object = put_object_retention = _refuse
+
+    monkeypatch.setattr("bailiwick.adapters.ledgerstore_worm.connect", Powerless)
+    ran = locked("ledger", "worm-probe", "--json")
+    assert (ran.code, ran.json["held"], ran.json["is_proved"]) == (0, True, False), ran.out
+    said = locked("ledger", "worm-probe").out
+    assert "this proves no lock" in said
+    assert "lock held" not in said
 
 
 def test_a_probe_of_a_ledger_in_files_is_refused(decided):
