@@ -164,6 +164,8 @@ def _compile(schema: Any, names: Mapping[str, Any]) -> _Check:
 
 
 def _scalar(kind: type, name: str) -> _Check:
+    """Make a check of one type, and of none below it: True is no number here."""
+
     def check(value: Any) -> None:
         if type(value) is not kind:
             raise _Misfit(f"is no {name}")
@@ -172,6 +174,8 @@ def _scalar(kind: type, name: str) -> _Check:
 
 
 def _one_of(values: list[Any]) -> _Check:
+    """Make a check of values that are listed, with their types."""
+
     def check(value: Any) -> None:
         if not any(type(value) is type(each) and value == each for each in values):
             raise _Misfit("is none of the values that its contract lists")
@@ -180,6 +184,8 @@ def _one_of(values: list[Any]) -> _Check:
 
 
 def _either(checks: list[_Check]) -> _Check:
+    """Make a check of values that may pass any of several; where none passes, a datum is told before a form."""
+
     def check(value: Any) -> None:
         misfit = None
         for each in checks:
@@ -194,6 +200,8 @@ def _either(checks: list[_Check]) -> _Check:
 
 
 def _array(item: _Check) -> _Check:
+    """Make a check of a list whose members all pass one check."""
+
     def check(value: Any) -> None:
         if type(value) is not list and type(value) is not tuple:
             raise _Misfit("is no list")
@@ -208,6 +216,7 @@ def _array(item: _Check) -> _Check:
 
 
 def _object(schema: Any, names: Mapping[str, Any]) -> _Check:
+    """Make a check of an object: each field by its own schema, others by what the schema says of them."""
     fields = {key: _compile(each, names) for key, each in schema.get("properties", {}).items()}
     further = schema.get("additionalProperties", True)
     rest = None if further is False else _any_value(_text({})) if further is True else _compile(further, names)

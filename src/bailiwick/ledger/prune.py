@@ -208,6 +208,7 @@ class Keeping:
         tree = self._frontier(plan.stop)
 
         def prepare() -> tuple[Admitted, Callable[[], None]]:
+            """Look once more, now that nobody else appends, and give the record and what deletes."""
             self._fold(rules, self._writer.tip.size)
             pruned = pruned_of(self._store)
             if (pruned.minimum if pruned else 0) != plan.start:

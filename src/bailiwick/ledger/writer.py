@@ -243,6 +243,7 @@ class Writer:
         """
 
         def work() -> Receipt:
+            """Do it all in one turn, so that nobody appends between the record and the deletion."""
             entry, remove = prepare()
             receipt = self._append([entry], self._stamp())[0]
             self._sign()

@@ -340,6 +340,8 @@ def _link(path: Path, file: _File) -> _Change:
 
 
 def _move(old: Path, new: Path) -> _Change:
+    """Give the change that a rename makes; what went before it may have taken the name away."""
+
     def move(names: dict[Path, _File]) -> None:
         if old in names:
             names[new] = names.pop(old)
@@ -348,6 +350,8 @@ def _move(old: Path, new: Path) -> _Change:
 
 
 def _unlink(path: Path) -> _Change:
+    """Give the change that removing a file makes."""
+
     def unlink(names: dict[Path, _File]) -> None:
         names.pop(path, None)
 
