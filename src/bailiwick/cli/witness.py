@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, validators
 
 from bailiwick.cli import screen
+from bailiwick.cli.ledger_stores import Store
 from bailiwick.cli.options import Options, TenantOptions, open_node
 
 if TYPE_CHECKING:
@@ -141,7 +142,14 @@ def policy(
     return 0
 
 
-def restore(bundle: Path, /, *, witness: tuple[str, ...] = (), options: TenantOptions = TenantOptions()) -> int:
+def restore(
+    bundle: Path,
+    /,
+    *,
+    witness: tuple[str, ...] = (),
+    to: Store | None = None,
+    options: TenantOptions = TenantOptions(),
+) -> int:
     """Bring a lost ledger back from a bundle; a record then says from where on records may be missing.
 
     The home needs the ledger's own keys, from a copy, and no records of its own. Where a witness stands for more
@@ -150,9 +158,11 @@ def restore(bundle: Path, /, *, witness: tuple[str, ...] = (), options: TenantOp
     Args:
         bundle: Folder that `bailiwick ledger export` wrote.
         witness: Address of a witness to ask first how much it stands for; give it once for each.
+        to: The store it goes to, as with `bailiwick ledger move`; where its place is already, or the settings say,
+            otherwise.
     """
     with open_node(options) as (node, tenant):
-        answer = node.restore(tenant, bundle, witness).to_json()
+        answer = node.restore(tenant, bundle, witness, to=to).to_json()
     asked = f"a witness stands for {answer['witnessed']}" if witness else "no witness was asked: --witness URL"
     text = f"{answer['records']} records are back; {asked}.\nRecords after them, if there were any, are lost."
     screen.give(answer, text, as_json=options.json)

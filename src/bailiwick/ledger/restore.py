@@ -7,7 +7,7 @@ cosigned: that would be a second past under the same key, and the witness would 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def restore_ledger(
     *,
     clock: Clock,
     node_id: str,
+    settle: Callable[[], None] = lambda: None,
     witnessed: int | None = None,
 ) -> Restored:
     """Write the records of a bundle to a store that has none of them, or only the first; then say so in a record.
@@ -57,6 +58,7 @@ def restore_ledger(
         bundle: What ``Ledger.export`` wrote.
         clock: Gives the time of the record.
         node_id: Which node writes.
+        settle: Writes down that the ledger is in this store, durably; called before the first record is written.
         witnessed: Records that a witness stands for; None where no witness was asked.
 
     Raises:
@@ -76,6 +78,7 @@ def restore_ledger(
             hint=f"find a bundle or mirror of {witnessed} records or more, or start a new ledger: bailiwick init",
             index=report.records,
         )
+    settle()
     _write(store, bundle, report.records)
     with Ledger.open(tenant, store, keys, clock=clock, node_id=node_id, checkpoint_ms=None) as ledger:
         ledger.heads.record_restored(RESTORED, report.records, report.root, witnessed)

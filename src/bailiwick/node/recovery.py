@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from bailiwick.adapters.ledgerstore_files import FileLedgerStore
 from bailiwick.adapters.witness_http import HttpWitness
+from bailiwick.errors import Unavailable
 from bailiwick.keys import SEED_BYTES, Signer, Verifier, new_secret
 from bailiwick.ledger import Cosigner, Restored, restore_ledger
 from bailiwick.node.keys import SIGNING_NAME
@@ -30,29 +32,47 @@ class Recovering(Witnessing):
             ledger.heads.rotate(fresh)
         return fresh.verifier
 
-    def restore(self, tenant: str, bundle: Path, witnesses: Sequence[str] = ()) -> Restored:
+    def restore(self, tenant: str, bundle: Path, witnesses: Sequence[str] = (), *, to: str | None = None) -> Restored:
         """Bring a tenant's ledger back from a bundle; see ``restore_ledger``.
 
         Args:
             tenant: Whose ledger.
             bundle: What ``Ledger.export`` wrote.
             witnesses: Addresses of witnesses, asked first how much of the ledger they stand for.
+            to: Store that it goes to, one of ``LEDGER_STORES``; None: where its place is, or where the settings say.
 
         Raises:
+            UsageRefused: the ledger's place is another store (code ``ledger-place``).
             Unavailable: a witness does not answer: without its word nothing is restored.
         """
         keys = self._keyring(tenant)
         sizes = [
             Cosigner.size_of(HttpWitness(url).checkpoint(keys.first.verifier.name), keys.verifiers) for url in witnesses
         ]
-        store = FileLedgerStore(self.places.folder(tenant), self._disk)
-        self._disk.make_folder(self.places.folder(tenant))
-        return restore_ledger(
-            tenant,
-            store,
-            keys,
-            bundle,
-            clock=self._clock,
-            node_id=self.node_id,
-            witnessed=max(sizes) if sizes else None,
-        )
+        self._make_room(tenant)
+        with self.witnesses(tenant).alone(), ExitStack() as closing:
+            place = self.places.choose(tenant, to)
+            store = self.places.named(tenant, place)
+            closing.callback(store.close)
+            return restore_ledger(
+                tenant,
+                store,
+                keys,
+                bundle,
+                clock=self._clock,
+                node_id=self.node_id,
+                settle=partial(self.places.settle, tenant, place),
+                witnessed=max(sizes) if sizes else None,
+            )
+
+    def _make_room(self, tenant: str) -> None:
+        """Make a tenant's folder where it was lost."""
+        folder = self.places.folder(tenant).parent
+        try:
+            self._disk.make_folder(folder)
+        except OSError as error:
+            raise Unavailable(
+                f"{folder} cannot be made: {error.strerror or error}",
+                hint="check the disk, and who owns the home; then restore again",
+                code="home-unwritable",
+            ) from error
