@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from benchmarks import append, decide, prove, start, verify
+from benchmarks import append, decide, prove, sinks, start, verify
 from benchmarks.table import markdown
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -36,6 +36,7 @@ def main() -> None:
         place = Path(folder)
         rows = [*start.measure(place / "start"), *decide.measure(options.input, place)]
         rows += append.measure(place / "append")
+        rows += sinks.measure(place / "sinks")
         verify.build(place / "large", records)
         rows += [*verify.measure(place / "large"), *prove.measure(place / "tree", place / "large", records)]
     text = f"{_machine(options.full)}\n\n{markdown(rows)}"
