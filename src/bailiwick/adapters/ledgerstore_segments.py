@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -53,6 +54,14 @@ class FileSegments:
             hashed.update(data)
             position += len(data)
         return f"sha256:{hashed.hexdigest()}"
+
+    def slice(self, first: int, start: int, stop: int) -> bytes:
+        """Give the bytes ``start`` to ``stop`` of a full segment's file, or fewer where it ends before."""
+        path = self._path(first)
+        try:
+            return self.disk.read(path, start, stop - start)
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def _scan_one(self, first: int, following: int | None, start: int, stop: int) -> Iterator[list[bytes]]:
         """Give records of one segment; at its end, say whether it held as many as belong there."""
@@ -101,7 +110,12 @@ class FileSegments:
         return sorted(int(match[1]) for name in names if (match := _SEGMENT_NAME.match(name)))
 
     def _path(self, first: int) -> Path:
-        return self.folder / "seg" / f"{first:012d}.jsonl"
+        return _path_of(self.folder, first)
+
+
+@lru_cache(maxsize=1_024)
+def _path_of(folder: Path, first: int) -> Path:
+    return folder / "seg" / f"{first:012d}.jsonl"
 
 
 def _unreadable(path: Path, error: OSError) -> Unavailable:

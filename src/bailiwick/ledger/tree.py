@@ -137,14 +137,12 @@ class Edge:
         self._ends = [start + (1 << top) for start, top in zip(starts, self._tops, strict=True)]
         peaks = [node(top, start >> top) for start, top in zip(starts, self._tops, strict=True)]
         self.is_whole = all(len(peak) == HASH_BYTES for peak in peaks)
-        rights: list[bytes] = []
+        # A proof ends with the root of all that is on the right, if anything is, and the peaks on the left from there.
+        self._tails: list[list[bytes]] = []
         right: bytes | None = None
-        for peak in reversed(peaks):
-            rights.append(b"" if right is None else right)
-            right = peak if right is None else node_digest(peak, right)
-        self._tails = [
-            ([rights[-1 - place]] if place < len(peaks) - 1 else []) + peaks[:place][::-1] for place in range(len(peaks))
-        ]
+        for place in reversed(range(len(peaks))):
+            self._tails.insert(0, [*([] if right is None else [right]), *reversed(peaks[:place])])
+            right = peaks[place] if right is None else node_digest(peaks[place], right)
 
     def peak_of(self, index: int) -> tuple[int, list[bytes]]:
         """Give the height of the complete subtree that a leaf is in, and the siblings from its root to that of all."""

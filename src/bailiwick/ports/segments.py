@@ -36,3 +36,7 @@ class Segments(Protocol):
     def digest(self, first: int) -> str:
         """Give ``sha256:`` and the SHA-256 of the full segment that starts at a record: lines and newlines."""
         ...
+
+    def slice(self, first: int, start: int, stop: int) -> bytes:
+        """Give bytes ``start`` to ``stop`` of the full segment that starts at a record; fewer where it ends before."""
+        ...
