@@ -10,18 +10,32 @@ import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from bailiwick.errors import Unavailable
 from bailiwick.model import Cursor, QueuedEffect, check_tenant
 
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS_MAX = 10.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS state (cursor INTEGER NOT NULL, leaf TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS effects (
-    key TEXT PRIMARY KEY, type TEXT NOT NULL, record INTEGER NOT NULL, position INTEGER NOT NULL, result INTEGER
+    key TEXT PRIMARY KEY, type TEXT NOT NULL, record INTEGER NOT NULL, position INTEGER NOT NULL, result INTEGER,
+    again_record INTEGER, again_position INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS waiting ON effects (record, position) WHERE result IS NULL;
+"""
+
+
+_ASK = """
+INSERT INTO effects (key, type, record, position) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (key) DO UPDATE SET again_record = ?3, again_position = ?4
+"""
+_FINISH = "UPDATE effects SET result = ? WHERE key = ? AND result IS NULL"
+_END = "DELETE FROM effects WHERE key = ? AND record <= ? AND result IS NULL AND again_record IS NULL"
+_ASK_AGAIN = """
+UPDATE effects SET record = again_record, position = again_position, again_record = NULL, again_position = NULL
+WHERE key = ? AND record <= ? AND result IS NULL AND again_record IS NOT NULL
 """
 
 
@@ -39,7 +53,14 @@ class SqliteEffectQueue:
             row = self._of(tenant).execute("SELECT cursor, leaf FROM state").fetchone()
             return Cursor(count=row[0], leaf=row[1]) if row else Cursor(count=0, leaf="")
 
-    def fold(self, tenant: str, cursor: Cursor, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
+    def fold(
+        self,
+        tenant: str,
+        cursor: Cursor,
+        asked: Sequence[QueuedEffect],
+        done: Mapping[str, int],
+        ended: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Take in what the records up to ``cursor`` say, in one transaction; an older cursor changes nothing."""
         with self._lock:
             database = self._of(tenant)
@@ -49,13 +70,12 @@ class SqliteEffectQueue:
                     if self.cursor(tenant).count >= cursor.count:
                         return
                     database.executemany(
-                        "INSERT OR IGNORE INTO effects VALUES (?, ?, ?, ?, NULL)",
-                        [(effect.key, effect.type, effect.record, effect.position) for effect in asked],
+                        _ASK, [(effect.key, effect.type, effect.record, effect.position) for effect in asked]
                     )
-                    database.executemany(
-                        "UPDATE effects SET result = ? WHERE key = ? AND result IS NULL",
-                        [(result, key) for key, result in done.items()],
-                    )
+                    database.executemany(_FINISH, [(result, key) for key, result in done.items()])
+                    for each in ended.items():
+                        if not database.execute(_END, each).rowcount:
+                            database.execute(_ASK_AGAIN, each)
                     database.execute("DELETE FROM state")
                     database.execute("INSERT INTO state VALUES (?, ?)", (cursor.count, cursor.leaf))
             except sqlite3.OperationalError as error:
