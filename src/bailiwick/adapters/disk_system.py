@@ -114,10 +114,12 @@ class SystemDisk:
         """Hold the lock of a file among all threads and processes; the file is made where it is missing."""
         if os.getpid() != self._process:
             raise OSError(errno.EDEADLK, "locks are not shared with a forked process; open the disk anew", str(path))
-        with self._mutex:
-            lock = self._locks.get(path)
-            if lock is None:
-                lock = self._locks[path] = _Lock(path)
+        lock = self._locks.get(path)
+        if lock is None:
+            with self._mutex:
+                lock = self._locks.get(path)
+                if lock is None:
+                    lock = self._locks[path] = _Lock(path)
         return lock if wait_ms is None else _Wait(lock, wait_ms / 1000)
 
     def release(self, path: Path) -> None:
