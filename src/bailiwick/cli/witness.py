@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bailiwick.node import Witnesses
 
 
-def add(url: str, key: str, /, *, options: TenantOptions = TenantOptions()) -> int:
+def add(url: str, key: str, /, *, ca_file: Path | None = None, options: TenantOptions = TenantOptions()) -> int:
     """Ask a witness to cosign each checkpoint from now on (C2SP tlog-witness).
 
     A record names its key, so that anybody can check its lines. Its owner has to know this ledger too: there,
@@ -27,8 +27,11 @@ def add(url: str, key: str, /, *, options: TenantOptions = TenantOptions()) -> i
     Args:
         url: Its submission prefix, such as https://witness.example/api.
         key: Its verifier key, got from its owner.
+        ca_file: Authorities, as PEM, to believe beside the system's when witnesses are asked over https; kept.
     """
     with open_witnesses(options) as (witnesses, ledger):
+        if ca_file is not None:
+            witnesses.believe(ca_file)
         known = witnesses.add(ledger, url, key)
     screen.give(_known(known), f"{known.verifier.name} is asked from now on", as_json=options.json)
     return 0
@@ -83,16 +86,25 @@ def trust(log: str, /, *, options: TenantOptions = TenantOptions()) -> int:
     return 0
 
 
-def serve(*, listen: str = "127.0.0.1:8630", options: TenantOptions = TenantOptions()) -> int:
+def serve(
+    *,
+    listen: str = "127.0.0.1:8630",
+    certificate: Path | None = None,
+    certificate_key: Path | None = None,
+    options: TenantOptions = TenantOptions(),
+) -> int:
     """Be a witness: answer `add-checkpoint` until interrupted (C2SP tlog-witness).
 
-    It speaks plain HTTP; put it behind a proxy that encrypts, or on a network that is yours.
+    With a certificate it speaks HTTPS, TLS 1.2 or newer; a renewed one is taken in when it is started anew. Without,
+    it speaks plain HTTP: put it behind a proxy that encrypts, or on a network that is yours.
 
     Args:
         listen: Address and port.
+        certificate: Certificate for its name with the chain, a PEM file.
+        certificate_key: The private key of that, a PEM file without a passphrase.
     """
     with open_side(options) as witnesses:
-        server = witnesses.server(listen)
+        server = witnesses.server(listen, certificate=certificate, certificate_key=certificate_key)
         answer = {"url": server.url, "key": witnesses.witness_key().text(), "logs": len(witnesses.trusted())}
         screen.give(
             answer, f"{answer['key']}\nat {server.url}, for {answer['logs']} keys of logs", as_json=options.json
@@ -148,6 +160,7 @@ def restore(
     *,
     witness: tuple[str, ...] = (),
     to: Store | None = None,
+    ca_file: Path | None = None,
     options: TenantOptions = TenantOptions(),
 ) -> int:
     """Bring a lost ledger back from a bundle; a record then says from where on records may be missing.
@@ -160,9 +173,10 @@ def restore(
         witness: Address of a witness to ask first how much it stands for; give it once for each.
         to: The store it goes to, as with `bailiwick ledger move`; where its place is already, or the settings say,
             otherwise.
+        ca_file: Authorities, as PEM, to believe beside the system's when witnesses are asked over https; kept.
     """
     with open_node(options) as (node, tenant):
-        answer = node.restore(tenant, bundle, witness, to=to).to_json()
+        answer = node.restore(tenant, bundle, witness, to=to, ca_file=ca_file).to_json()
     asked = f"a witness stands for {answer['witnessed']}" if witness else "no witness was asked: --witness URL"
     text = f"{answer['records']} records are back; {asked}.\nRecords after them, if there were any, are lost."
     screen.give(answer, text, as_json=options.json)

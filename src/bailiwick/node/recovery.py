@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from bailiwick.adapters.witness_http import HttpWitness
 from bailiwick.errors import Unavailable
 from bailiwick.keys import SEED_BYTES, Signer, Verifier, new_secret
 from bailiwick.ledger import Cosigner, Restored, restore_ledger
@@ -32,7 +31,15 @@ class Recovering(Witnessing):
             ledger.heads.rotate(fresh)
         return fresh.verifier
 
-    def restore(self, tenant: str, bundle: Path, witnesses: Sequence[str] = (), *, to: str | None = None) -> Restored:
+    def restore(
+        self,
+        tenant: str,
+        bundle: Path,
+        witnesses: Sequence[str] = (),
+        *,
+        to: str | None = None,
+        ca_file: Path | None = None,
+    ) -> Restored:
         """Bring a tenant's ledger back from a bundle; see ``restore_ledger``.
 
         Args:
@@ -40,17 +47,21 @@ class Recovering(Witnessing):
             bundle: What ``Ledger.export`` wrote.
             witnesses: Addresses of witnesses, asked first how much of the ledger they stand for.
             to: Store that it goes to, one of ``LEDGER_STORES``; None: where its place is, or where the settings say.
+            ca_file: PEM certificates of authorities by which the witnesses' addresses are believed too.
 
         Raises:
             UsageRefused: the ledger's place is another store (code ``ledger-place``).
             Unavailable: a witness does not answer: without its word nothing is restored.
         """
         keys = self._keyring(tenant)
-        sizes = [
-            Cosigner.size_of(HttpWitness(url).checkpoint(keys.first.verifier.name), keys.verifiers) for url in witnesses
-        ]
         self._make_room(tenant)
-        with self.witnesses(tenant).alone(), ExitStack() as closing:
+        side = self.witnesses(tenant)
+        if ca_file is not None:
+            side.believe(ca_file)
+        sizes = [
+            Cosigner.size_of(side.at(url).checkpoint(keys.first.verifier.name), keys.verifiers) for url in witnesses
+        ]
+        with side.alone(), ExitStack() as closing:
             place = self.places.choose(tenant, to)
             store = self.places.named(tenant, place)
             closing.callback(store.close)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bailiwick.adapters.disk_replace import replace_file
-from bailiwick.adapters.witness_http import HttpWitness
-from bailiwick.adapters.witness_httpserver import WitnessServer, read_address
 from bailiwick.adapters.witnessmemory_folder import FolderWitnessMemory
 from bailiwick.errors import NotFound, Unavailable, UsageRefused
 from bailiwick.keys import COSIGNATURE, SEED_BYTES, Signer, Verifier, check_name, new_secret
@@ -18,10 +17,15 @@ from bailiwick.node.keys import ID_BYTES, WITNESS_NAME, keep_secret
 from bailiwick.node.parts import Parts
 from bailiwick.ports import Clock, Disk, Entropy, KeyStore
 
+if TYPE_CHECKING:
+    from bailiwick.adapters.witness_http import HttpWitness
+    from bailiwick.adapters.witness_httpserver import WitnessServer
+
 WITNESSES_FILE = "witnesses"
 LOGS_FILE = "logs"
+CERTIFICATES_FILE = "witnesses.pem"
 FILE_BYTES_MAX = 262_144
-"""Longest file of witnesses or logs that is read, in bytes."""
+"""Longest file of witnesses, logs or certificates that is read, in bytes."""
 
 
 class Witnessing(Parts):
@@ -59,7 +63,7 @@ class Witnesses:
             UsageRefused: address or key are none, or the witness is there already (code ``witness-known``).
         """
         verifier = Verifier.read(key, COSIGNATURE)
-        known = KnownWitness(name=verifier.name.encode(), verifier=verifier, url=HttpWitness(url).url)
+        known = KnownWitness(name=verifier.name.encode(), verifier=verifier, url=self.at(url).url)
         with self.alone():
             asked = self.asked().witnesses
             if any(known.name == each.name or verifier.public == each.verifier.public for each in asked):
@@ -88,7 +92,31 @@ class Witnesses:
     def ask(self, ledger: Ledger) -> WitnessReport:
         """Sign a checkpoint where one is due, and ask every witness for its line; see ``Heads.ask``."""
         asked = self.asked()
-        return ledger.heads.ask([(each, HttpWitness(each.url)) for each in asked.witnesses], asked)
+        return ledger.heads.ask([(each, self.at(each.url)) for each in asked.witnesses], asked)
+
+    def at(self, url: str) -> HttpWitness:
+        """Give the witness at an address; certificates are verified by the system's authorities and this tenant's.
+
+        Raises:
+            UsageRefused: it is no address (code ``witness-url``).
+        """
+        from bailiwick.adapters.witness_http import HttpWitness
+
+        return HttpWitness(url, certificates=self._certificates())
+
+    def believe(self, ca_file: Path) -> None:
+        """Believe the authorities in a file of PEM certificates too, for every witness of this tenant from now on.
+
+        Raises:
+            UsageRefused: the file cannot be read, is too long, or holds no certificates (code ``witness-tls``).
+        """
+        from bailiwick.adapters.witness_http import read_certificates
+
+        with self.alone():
+            known = self._certificates()
+            more = read_certificates(self._disk, ca_file, FILE_BYTES_MAX - len(known))
+            if more not in known:
+                self._write(self._folder / CERTIFICATES_FILE, f"{known}{more}".encode())
 
     def auditor_policy(self, ledger: Ledger, *, least: int | None = None) -> Policy:
         """Give the policy to hand to an auditor: every key of the ledger with its sizes, and the witnesses."""
@@ -129,13 +157,28 @@ class Witnesses:
                 self._write_policy(self._folder / WITNESS_NAME / LOGS_FILE, witness_policy([*logs, verifier], []))
         return verifier
 
-    def server(self, listen: str) -> WitnessServer:
-        """Give the door of the witness that this tenant is, on ``HOST:PORT``; it knows the logs of this moment."""
+    def server(
+        self, listen: str, *, certificate: Path | None = None, certificate_key: Path | None = None
+    ) -> WitnessServer:
+        """Give the door of the witness that this tenant is, on ``HOST:PORT``; it knows the logs of this moment.
+
+        Args:
+            listen: Where.
+            certificate: Its certificate with the chain, as PEM; None: in the clear.
+            certificate_key: The private key of that, as PEM.
+
+        Raises:
+            UsageRefused: no address (code ``address``), or no certificate and key (code ``witness-tls``).
+            Unavailable: the address cannot be had.
+        """
+        from bailiwick.adapters.witness_httpserver import WitnessServer, read_address, read_terms
+
         host, port = read_address(listen)
+        tls = read_terms(certificate, certificate_key)
         self.witness_key()
         memory = FolderWitnessMemory(self._folder / WITNESS_NAME / "heads", self._disk)
         cosigner = Cosigner(memory, self._witness_signer(), self.trusted(), clock=self._clock)
-        return WitnessServer(cosigner, cosigner.origins(), host=host, port=port)
+        return WitnessServer(cosigner, cosigner.origins(), host=host, port=port, tls=tls)
 
     # --- files ------------------------------------------------------------------------------------------------------
 
@@ -165,8 +208,20 @@ class Witnesses:
             raise _unusable(path, error) from error
 
     def _write_policy(self, path: Path, policy: Policy) -> None:
+        self._write(path, policy.text().encode("utf-8", "surrogateescape"))
+
+    def _certificates(self) -> str:
+        path = self._folder / CERTIFICATES_FILE
         try:
-            replace_file(self._disk, path, policy.text().encode("utf-8", "surrogateescape"), 0o644)
+            return self._disk.read(path, 0, FILE_BYTES_MAX + 1).decode("ascii", "replace")
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise _unusable(path, error) from error
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            replace_file(self._disk, path, data, 0o644)
         except OSError as error:
             raise _unusable(path, error) from error
 
