@@ -316,10 +316,10 @@ class FileLedgerStore:
         """Start an empty store where the records of another begin; interrupted, it is empty still, or begun."""
         try:
             self._pruning.write(pruned, leaves, carried)
+            self._create(pruned.minimum)
+            self._find_segments()
         except OSError as error:
             raise unreadable("written", self._folder, error) from error
-        self._create(pruned.minimum)
-        self.count()
 
     def tidy(self) -> None:
         """Delete what lies below the minimum: whole segments, and the older part of the one that it is within."""
@@ -328,8 +328,8 @@ class FileLedgerStore:
             minimum = self._pruning.minimum()
             if minimum == 0:
                 return
-            straddling = self._active if minimum > self._active.first else self._sealed_segment(minimum)
-            if straddling is self._active and minimum < self._active.stop:
+            straddling = self._active if minimum >= self._active.first else self._sealed_segment(minimum)
+            if straddling is self._active and straddling.first < minimum < straddling.stop:
                 # A segment ends where the next begins: others go on there, and this one can be written anew.
                 self._create(self._active.stop)
             if straddling.first < minimum:

@@ -171,6 +171,25 @@ def test_pruning_again_keeps_what_is_carried_on_still(store, open_store):
         assert "records-768" in gone(view, 601, 602)[1]
 
 
+def test_a_minimum_where_the_newest_segment_begins_is_one_like_any_other(tmp_path):
+    """Wrong if pruning up to a full segment's end failed, or left the newest one behind."""
+    disk = SystemDisk()
+    made = FileLedgerStore(tmp_path, disk, segment_records=256)
+    for start in (0, 256):
+        made.append(start, RECORDS[start : start + 256])
+    made.append(512, RECORDS[512:600])
+    prune(made)
+    assert made.read(512, 600) == RECORDS[512:600]
+    assert disk.names(tmp_path / "seg") == ["000000000512.jsonl"]
+    made.append(600, RECORDS[600:700])
+    again = FileLedgerStore(tmp_path, disk, segment_records=256)
+    assert again.count() == 700
+    with again.exclusive():
+        again.tidy()
+    assert again.read(512, 700) == RECORDS[512:700]
+    disk.close()
+
+
 def test_nothing_is_carried_where_nothing_must(store):
     """Wrong if a store kept a record that nobody asked it to keep."""
     prune(store, 256, [])
@@ -218,6 +237,8 @@ def test_an_empty_store_begins_where_another_does(open_store):
         assert view.leaves(0, 512) == LEAVES[:512]
         assert view.carried(0, 512) == carry(*CARRIED)
         assert view.size() == 0
+        assert gone(view, 1, 2)[0] == "record-pruned"
+        assert view.read(7, 8) == RECORDS[7:8]
     with one.exclusive():
         assert one.count() == 512
         one.append(512, RECORDS[512:600])
