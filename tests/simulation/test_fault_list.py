@@ -76,7 +76,7 @@ FAULTS = {
     ],
     "who holds the key rewrites history": [
         "ledger/test_bundle.py::test_a_second_history_under_the_same_key_is_forked",
-        "ledger/test_witness.py::test_an_edge_that_grew_past_it_on_another_way_is_forked",
+        "ledger/test_heads.py::test_an_edge_that_grew_past_it_on_another_way_is_forked",
     ],
     "clock back and forward ten years": [
         "ledger/test_log.py::test_a_clock_that_goes_back_is_recorded_once_and_time_stands",
@@ -108,7 +108,7 @@ FAULTS = {
         "ledger/test_faults_mutations.py::test_columns_that_are_deleted_stale_or_of_another_ledger_change_no_proof",
     ],
     "disk lost, node comes back under its old key": [
-        "ledger/test_witness.py::test_an_edge_that_comes_back_smaller_is_told_that_it_lost_records",
+        "ledger/test_heads.py::test_an_edge_that_comes_back_smaller_is_told_that_it_lost_records",
     ],
     "verified by the tools of others": [
         "interop/test_bundle.py::test_go_accepts_the_export_and_every_record_in_it",
