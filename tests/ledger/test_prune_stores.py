@@ -297,8 +297,9 @@ def test_restoring_that_fails_at_any_step_goes_on(pruned, place, make_place):
         if not is_done and other.store().count() <= place.bundle.records:
             restore(other, other.store(), place.bundle.path)
         other.raw = place.raw
-        with other.open() as ledger:
-            other.size = ledger.size()
+        with other.open():
+            pass
+        other.size = other.store().count()
         check(other, other.store())
         if disk.count < after:
             break
