@@ -7,17 +7,22 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from bailiwick.adapters.auditsink_datadog import DatadogAuditSink
+from bailiwick.adapters.auditsink_http import HttpPoster
+from bailiwick.adapters.auditsink_otlp import OtlpAuditSink
+from bailiwick.adapters.auditsink_splunk import SplunkAuditSink
 from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor, AuditEvent, Draft
+from bailiwick.ports import AuditSink
 from bailiwick.sinks import audit_event
-from bailiwick.testing import MemoryClock, MemoryLedgerStore
+from bailiwick.testing import MemoryClock, MemoryEntropy, MemoryLedgerStore
 
 WAIT_S = 20
 ORIGIN = "bailiwick/0123456789abcdef"
@@ -111,6 +116,23 @@ def tls_receiver(certificate):
     server.shutdown()
     thread.join(WAIT_S)
     server.server_close()
+
+
+def built(kind: str, url: str, *, timeout_s: float = 10, ca_file: str | None = None, **more) -> AuditSink:
+    """Build a sink over HTTP."""
+    poster = HttpPoster(url, clock=MemoryClock(), ca_file=ca_file, timeout_s=timeout_s)
+    if kind == "splunk":
+        return SplunkAuditSink(
+            poster, "for-tests", entropy=MemoryEntropy(), pause=more.pop("pause", lambda _: None), **more
+        )
+    return DatadogAuditSink(poster, "for-tests") if kind == "datadog" else OtlpAuditSink(poster)
+
+
+@pytest.fixture
+def http_sink():
+    """Build sinks over HTTP that are closed at the end."""
+    with ExitStack() as stack:
+        yield lambda kind, url, **more: stack.enter_context(closing(built(kind, url, **more)))
 
 
 class RawServer:
