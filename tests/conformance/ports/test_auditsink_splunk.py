@@ -9,7 +9,6 @@ import pytest
 
 from bailiwick.errors import SinkRefused, SinkUnavailable
 
-
 ACCEPTED = (200, {}, b'{"text":"Success","code":0}')
 
 
