@@ -1,7 +1,7 @@
 """The same records in the frames of the other stores, read by the words of `docs/formats/ledger.md` alone.
 
-SQLite and Postgres are read with SQL, S3 with its own calls: an operator who has lost every program of ours can still take a
-ledger out of each of them.
+SQLite and Postgres are read with SQL, S3 with its own calls: an operator who has lost every program of ours can still
+take a ledger out of each of them.
 """
 
 from __future__ import annotations
