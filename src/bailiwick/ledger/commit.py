@@ -163,6 +163,13 @@ class Committer:
         while self._waiting and room > 0:
             ticket = self._waiting[0]
             begin, entries = ticket.taken, ticket.entries
+            if begin == 0 and ticket.key is None and ticket.size <= room and ticket.error is None:
+                # What nearly all of many callers come with: all of it, and nothing to look for.
+                room -= ticket.size
+                ticket.taken = len(entries)
+                group.append((ticket, entries))
+                self._waiting.popleft()
+                continue
             if ticket.is_done:
                 self._waiting.popleft()
                 continue
