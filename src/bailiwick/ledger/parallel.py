@@ -68,7 +68,7 @@ def walk_segments(
     walk: RecordWalk, segments: Segments, size: int, *, jobs: int = 1, progress: Progress | None = None
 ) -> list[Problem]:
     """Go on with a walk to the record of an index, and give what stopped it; with several processes from the first."""
-    told = progress or _tell_nobody
+    told = progress or tell_nobody
     try:
         if jobs == 1 or walk.frontier.size:
             _feed(walk, segments.scan(walk.frontier.size, size), told)
@@ -144,5 +144,5 @@ def _feed(walk: RecordWalk, batches: Iterator[list[bytes]], progress: Progress) 
         progress(len(records))
 
 
-def _tell_nobody(_count: int) -> None:
+def tell_nobody(_count: int) -> None:
     """Tell progress to nobody."""

@@ -40,7 +40,7 @@ class Prover:
         """
         with self._mutex:
             path = self._columns.proof(index, checkpoint.size)
-            if all(len(each) == HASH_BYTES for each in path):
+            if set(map(len, path)) <= {HASH_BYTES}:
                 if _leads(leaf, index, path, checkpoint):
                     return path
                 if _leads(self._columns.node(0, index, checkpoint.size), index, path, checkpoint):
