@@ -16,7 +16,8 @@ import pytest
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
 from bailiwick.adapters.ledgerstore_quarantine import Quarantine
 from bailiwick.errors import LedgerPoisoned
-from bailiwick.ledger import recover, tip, writer
+from bailiwick.ledger import audit, chain, recover, tip, writer
+from bailiwick.ledger.record import decode
 from bailiwick.testing import SimulatedDisk
 from bailiwick.testing.simulation import LedgerSimulation
 
@@ -117,11 +118,6 @@ def go_on_after_a_failed_write(patch):
     patch.setattr(FileLedgerStore, "_undo", lambda store, segment, error: None)
 
 
-def leave_a_failed_group_in_place(patch):
-    """The bytes of a group whose flush failed stay for others to build on."""
-    patch.setattr(FileLedgerStore, "_undo", lambda store, segment, error: None)
-
-
 def ignore_what_others_append(patch):
     """A writer goes on from the end that it knows."""
     patch.setattr(writer.Writer, "_catch_up", lambda this: None)
@@ -188,6 +184,24 @@ def promise_before_the_flush(patch):
     patch.setattr(SimulatedDisk, "sync", sync)
 
 
+def move_aside_whatever_cannot_be_read(patch):
+    """A worn record in the middle is taken for a write that was cut off."""
+    patch.setattr(recover, "_check_torn", lambda *_: None)
+
+
+def follow_any_link(patch):
+    """A record may be chained to bytes that are not there."""
+    once = chain.read_next
+
+    def read_next(raw, index, prev_hash, timestamp):
+        with contextlib.suppress(ValueError):
+            prev_hash = decode(raw).prev_hash
+        return once(raw, index, prev_hash, timestamp)
+
+    patch.setattr(audit, "read_next", read_next)
+    patch.setattr(tip, "read_next", read_next)
+
+
 REMOVALS = [
     skip_flush,
     skip_folder_flush,
@@ -196,7 +210,6 @@ REMOVALS = [
     build_on_what_others_left,
     flush_what_others_left_as_it_is,
     trust_the_name_of_a_new_segment,
-    leave_a_failed_group_in_place,
     go_on_after_a_failed_write,
     ignore_what_others_append,
     let_time_go_back,
@@ -207,6 +220,8 @@ REMOVALS = [
     move_aside_without_a_copy,
     cut_more_than_was_torn,
     promise_before_the_flush,
+    move_aside_whatever_cannot_be_read,
+    follow_any_link,
 ]
 
 
@@ -238,6 +253,36 @@ REMOVALS_OF_ONE = {
     "write under a lock that is lost": (
         "from bailiwick.adapters.ledgerstore_files import FileLedgerStore as s; s._is_held = lambda _: True",
         "ledger/test_commit_whole.py::test_who_lost_the_lock_before_the_write_writes_nothing",
+    ),
+    "leave a failed group in its place": (
+        "from bailiwick.adapters.ledgerstore_files import FileLedgerStore as s; s._undo = lambda *_: None",
+        "simulation/test_fault_list.py::test_a_group_whose_flush_failed_is_taken_off_again",
+    ),
+    "believe the turn of whoever asks": (
+        "from bailiwick.adapters import ledgerstore_exclusive as e\n"
+        "once = e.Exclusive._take\n"
+        "def take(this):\n"
+        "    once(this); this._store._is_undisturbed = True\n"
+        "e.Exclusive._take = take",
+        "simulation/test_fault_list.py::test_what_another_did_since_the_last_turn_is_looked_for",
+    ),
+    "go on from the turn before, whoever had it": (
+        "from bailiwick.adapters import ledgerstore_exclusive as e\n"
+        "once = e.Exclusive._take\n"
+        "def take(this):\n"
+        "    before = this._store._turn; once(this)\n"
+        "    this._store._is_undisturbed = before >= 0\n"
+        "e.Exclusive._take = take",
+        "simulation/test_fault_list.py::test_what_another_did_since_the_last_turn_is_looked_for",
+    ),
+    "keep a file open that another process may have deleted": (
+        "from bailiwick.adapters import ledgerstore_exclusive as e\n"
+        "once = e.Exclusive._take\n"
+        "def take(this):\n"
+        "    let_go = this._disk.release; this._disk.release = lambda path: None\n"
+        "    once(this); this._disk.release = let_go\n"
+        "e.Exclusive._take = take",
+        "simulation/test_fault_list.py::test_what_another_did_since_the_last_turn_is_looked_for",
     ),
     "let drafts have the ledger's own marks": (
         "from bailiwick.ledger import record; record._check_names = lambda _: None",

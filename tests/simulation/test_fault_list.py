@@ -19,11 +19,11 @@ import pytest
 
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
-from bailiwick.errors import BailiwickError, LedgerBroken, Verdict
+from bailiwick.errors import BailiwickError, LedgerBroken, LedgerPoisoned, Unavailable, Verdict
 from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger
-from bailiwick.model import Actor, Draft
-from bailiwick.testing import MemoryClock, MemoryDisk
+from bailiwick.model import Actor, Draft, Pruned
+from bailiwick.testing import MemoryClock, MemoryDisk, Mishap, SimulatedDisk
 
 TESTS = Path(__file__).parents[1]
 ORIGIN = "bailiwick/0123456789abcdef"
@@ -156,8 +156,6 @@ def draft(number):
 
 def test_a_full_disk_stops_appending_and_nothing_else():
     """Wrong if a full disk lost, doubled or hid a record, or kept the ledger from going on once there is room."""
-    from bailiwick.testing import Mishap, SimulatedDisk
-
     disk, clock = SimulatedDisk(seed=1), MemoryClock(step_ns=1_000)
     ledger_at(disk, clock, is_new=True).close()
     ledger = ledger_at(disk, clock)
@@ -177,6 +175,58 @@ def test_a_full_disk_stops_appending_and_nothing_else():
         again.record("local", draft(2), key="two")
         numbers = [record.detail["number"] for record in again.records() if "number" in record.detail]
         assert numbers == [1, 2]
+
+
+def test_a_group_whose_flush_failed_is_taken_off_again():
+    """Wrong if its bytes stayed for others to read and to build on, and a power cut could still take them."""
+    disk = SimulatedDisk(seed=1)
+    path = FOLDER / "seg" / "000000000000.jsonl"
+    with ledger_at(disk, is_new=True) as ledger:
+        ledger.record("local", draft(1))
+        before = disk.read(path)
+        disk.plan(Mishap.FLUSH_FAILS, after=1)
+        with pytest.raises(LedgerPoisoned):
+            ledger.record("local", draft(2))
+        assert disk.read(path) == before
+
+
+@pytest.mark.parametrize("meanwhile", ["retired", "new segment", "pruned"])
+def test_what_another_did_since_the_last_turn_is_looked_for(meanwhile, tmp_path):
+    """Wrong if a writer that saves itself a look went on in a store that was retired, or behind another's segment."""
+    one, other = (FileLedgerStore(tmp_path, SystemDisk(), segment_records=4) for _ in range(2))
+    records = [b"%d" % number for number in range(12)]
+    with one.exclusive():
+        one.append(one.count(), records[:4])
+    with one.exclusive():
+        assert one.count() == 4
+    with other.exclusive():
+        assert other.count() == 4
+        if meanwhile == "retired":
+            other.retire("it went to a store of another kind")
+        else:
+            other.append(4, records[4:10])
+        if meanwhile == "pruned":
+            other.prune(pruned_to(5), [bytes(32)] * 5, [(0, records[0])])
+    if meanwhile == "retired":
+        with pytest.raises(Unavailable), one.exclusive():
+            raise AssertionError("a store that is retired was given")
+        return
+    with one.exclusive():
+        assert one.count() == 10
+        one.append(10, records[10:])
+    with other.exclusive():
+        assert other.read(5, other.count()) == records[5:]
+
+
+def pruned_to(minimum):
+    """Say what is kept of records below a minimum."""
+    return Pruned(
+        minimum=minimum,
+        prev_hash=f"{minimum:064x}",
+        timestamp="2020-09-13T12:26:40.000000001Z",
+        peaks=(bytes(32),) * minimum.bit_count(),
+        archives=((minimum, "records"),),
+    )
 
 
 def test_time_stands_while_the_clock_is_ten_years_back():

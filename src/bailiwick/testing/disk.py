@@ -126,6 +126,16 @@ class SimulatedDisk:
             if bit // 8 < len(data):
                 data[bit // 8] ^= 1 << bit % 8
 
+    def image(self) -> SimulatedDisk:
+        """Give another machine with the same files, everything on it flushed, and nothing planned."""
+        other = SimulatedDisk()
+        for path, file in self._names.items():
+            other.make_folder(path.parent)
+            copy = _File(file.mode)
+            copy.seen, copy.kept = bytearray(file.seen), bytearray(file.seen)
+            other._names[path] = other._kept_names[path] = copy
+        return other
+
     # --- ports.Disk -------------------------------------------------------------------------------------------------
 
     def make_folder(self, folder: Path) -> None:
