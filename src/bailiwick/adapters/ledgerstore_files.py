@@ -328,6 +328,10 @@ class FileLedgerStore:
             minimum = self._pruning.minimum()
             if minimum == 0:
                 return
+            names = map(_SEGMENT_NAME.match, self._disk.names(self._folder / "seg"))
+            if any(int(match[1]) < minimum for match in names if match):
+                # Whoever put the state in place may have died before its name was durable.
+                self._pruning.settle()
             straddling = self._active if minimum >= self._active.first else self._sealed_segment(minimum)
             if straddling is self._active and straddling.first < minimum < straddling.stop:
                 # A segment ends where the next begins: others go on there, and this one can be written anew.

@@ -173,6 +173,10 @@ class PrunedFiles:
             raise _corrupt(minimum)
         return list(zip(indexes[first:last], lines, strict=True))
 
+    def settle(self) -> None:
+        """Make what is in force durable: nothing may be deleted on the word of a name that a power cut takes back."""
+        replace_file(self._disk, self._folder / _STATE, self._disk.read(self._folder / _STATE))
+
     def forget(self, minimum: int) -> None:
         """Remove the files of earlier prunings, and of some that did not come to be."""
         with suppress(FileNotFoundError):

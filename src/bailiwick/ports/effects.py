@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from bailiwick.model import Cursor, JsonValue, QueuedEffect
@@ -32,11 +33,20 @@ class EffectQueue(Protocol):
         """Say how far the ledger has been folded."""
         ...
 
-    def fold(self, tenant: str, cursor: Cursor, asked: Sequence[QueuedEffect], done: Mapping[str, int]) -> None:
+    def fold(
+        self,
+        tenant: str,
+        cursor: Cursor,
+        asked: Sequence[QueuedEffect],
+        done: Mapping[str, int],
+        ended: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Take in what the records up to ``cursor`` say, all or nothing; an older cursor changes nothing.
 
-        ``asked`` are the effects that decisions ask for, in order; a key that is known already changes nothing.
-        ``done`` maps keys to the index of their result's record.
+        ``asked`` are the effects that decisions ask for, in order; one under a key that is known already changes
+        nothing, but the newest of them is remembered while the first waits. ``done`` maps keys to the index of their
+        result's record. ``ended``, taken in last, maps keys to a decision that has nothing left to send: an effect that
+        waits for that one, or for an older one, is then that of the newest decision that asked again, or forgotten.
         """
         ...
 

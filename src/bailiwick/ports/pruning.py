@@ -48,6 +48,19 @@ class Prunable(Protocol):
         """
         ...
 
+    def begin(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Start a store that ``count`` found empty where the records of another place begin; then ``count`` says that.
+
+        Args:
+            pruned: Where they begin.
+            leaves: The leaf digests of all records below that, in order.
+            carried: The records below it that there are, by index, in order.
+
+        Raises:
+            Unavailable, LedgerPoisoned: it failed; the store is empty still, or has begun.
+        """
+        ...
+
     def tidy(self) -> None:
         """Delete what an interrupted pruning left. Hold ``exclusive``.
 
