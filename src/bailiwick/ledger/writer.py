@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from bailiwick.canonical import time_ns, time_text
 from bailiwick.errors import (
@@ -270,8 +270,7 @@ class Writer:
         with self._mutex:
             races = 0
             while True:
-                if self._failure is not None:
-                    self._refuse(self._failure)
+                self._check_usable()
                 try:
                     with self._store.exclusive():
                         self._catch_up()
@@ -284,7 +283,10 @@ class Writer:
                     self._failure = error
                     raise
 
-    def _refuse(self, failure: BailiwickError) -> NoReturn:
+    def _check_usable(self) -> None:
+        failure = self._failure
+        if failure is None:
+            return
         if isinstance(failure, LedgerBroken):
             raise LedgerBroken(failure.verdict, failure.message, hint=failure.hint, index=failure.index) from failure
         raise LedgerPoisoned(
