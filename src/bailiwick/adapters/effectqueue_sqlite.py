@@ -17,15 +17,13 @@ from bailiwick.model import Cursor, QueuedEffect
 VERSION = 2
 BUSY_SECONDS_MAX = 10.0
 _DAMAGED = "effect-queue-damaged"
-_TABLES = """
-CREATE TABLE IF NOT EXISTS effects (
-    key TEXT PRIMARY KEY, type TEXT NOT NULL, record INTEGER NOT NULL, position INTEGER NOT NULL, result INTEGER,
-    again_record INTEGER, again_position INTEGER
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS waiting ON effects (record, position) WHERE result IS NULL;
-"""
-
-
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS effects (
+        key TEXT PRIMARY KEY, type TEXT NOT NULL, record INTEGER NOT NULL, position INTEGER NOT NULL, result INTEGER,
+        again_record INTEGER, again_position INTEGER
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS waiting ON effects (record, position) WHERE result IS NULL",
+)
 _ASK = """
 INSERT INTO effects (key, type, record, position) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (key) DO UPDATE SET again_record = ?3, again_position = ?4

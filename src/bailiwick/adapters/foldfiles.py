@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bailiwick.adapters.sqlitefiles import error_kind, make_tables, switch_to_log, version_of
 from bailiwick.errors import Unavailable
 from bailiwick.model import Cursor, check_tenant
 
-_STATE = "CREATE TABLE IF NOT EXISTS state (cursor INTEGER NOT NULL, leaf TEXT NOT NULL);"
+_STATE = "CREATE TABLE IF NOT EXISTS state (cursor INTEGER NOT NULL, leaf TEXT NOT NULL)"
 _OUT_OF_REACH = frozenset(
     {
         sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
@@ -35,7 +36,7 @@ class FoldFiles:
         tenants: Path,
         name: str,
         *,
-        tables: str,
+        tables: Sequence[str],
         version: int,
         pragmas: Sequence[str],
         refusal: Refusal,
@@ -103,15 +104,12 @@ class FoldFiles:
         path.touch(mode=0o600)
         database = sqlite3.connect(path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False)
         try:
-            database.execute("PRAGMA journal_mode=WAL")
+            switch_to_log(database, self._busy_seconds)
             for pragma in self._pragmas:
                 database.execute(f"PRAGMA {pragma}")
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, self._version):
+            if (version := version_of(database)) not in (0, self._version):
                 raise sqlite3.DatabaseError(f"version {version}")
-            if version == 0:
-                database.executescript(_STATE + self._tables)
-                database.execute(f"PRAGMA user_version={self._version}")
+            make_tables(database, [_STATE, *self._tables], self._version)
             cursor_of(database)
         except sqlite3.Error:
             database.close()
@@ -132,8 +130,8 @@ def keep_cursor(database: sqlite3.Connection, cursor: Cursor) -> None:
 
 
 def _is_out_of_reach(error: sqlite3.Error) -> bool:
-    """Say whether the file may be well and cannot be used now; the low byte of SQLite's code is the kind of error."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _OUT_OF_REACH
+    """Say whether the file may be well and cannot be used now."""
+    return error_kind(error) in _OUT_OF_REACH
 
 
 def _throw_away(path: Path) -> None:

@@ -21,11 +21,11 @@ CACHE_KIB = 32_768
 """Most of the file that is kept in memory, in KiB a tenant."""
 
 _FILE = "index.db"
-_TABLES = """
-CREATE TABLE IF NOT EXISTS terms (
-    term INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (term, record)
-) STRICT, WITHOUT ROWID;
-"""
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS terms (
+        term INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (term, record)
+    ) STRICT, WITHOUT ROWID""",
+)
 _FIND = "SELECT record FROM terms AS found WHERE term = ? AND record >= ? AND record < ?"
 _ALSO = " AND EXISTS (SELECT 1 FROM terms WHERE term = ? AND record = found.record)"
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from bailiwick.adapters.ledgerstore_checks import (
 )
 from bailiwick.adapters.ledgerstore_pruning import read_state, state_bytes
 from bailiwick.adapters.ledgerstore_side import SideFiles
+from bailiwick.adapters.sqlitefiles import error_kind, make_tables, switch_to_log, version_of
 from bailiwick.errors import BailiwickError, LedgerBroken, Unavailable, Verdict
 from bailiwick.model import Pruned, Quarantined
 from bailiwick.ports import Disk
@@ -44,7 +44,6 @@ BUSY_SECONDS_MAX = 10.0
 """Longest wait for another connection that writes, in seconds."""
 
 _FILE = "ledger.db"
-_RETRY_SECONDS = 0.01
 # A plain SQLITE_ERROR too: the queries are always the same, so a table or a format that they do not find is the file's.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
 _TABLES = (
@@ -202,7 +201,7 @@ class SqliteLedgerStore:
         if "read" not in self._open and not self._path.exists():
             return None
         with self._database("read") as database:
-            if _version(database) < PRUNED_VERSION:
+            if version_of(database) < PRUNED_VERSION:
                 return None
             row = database.execute("SELECT state FROM pruned").fetchone()
         return read_state(b"" if row is None else bytes(row[0]), f"what {self._path} says was pruned")
@@ -296,7 +295,7 @@ class SqliteLedgerStore:
         """Begin to write where the end is the known one; nothing was written where this raises."""
         database.execute("BEGIN IMMEDIATE")
         count = int(database.execute("SELECT coalesce(max(id) + 1, 0) FROM records").fetchone()[0])
-        if count not in (0, start) and _version(database) == PRUNED_VERSION:
+        if count not in (0, start) and version_of(database) == PRUNED_VERSION:
             state = database.execute("SELECT state FROM pruned").fetchone()
             count = count if state is None else max(count, read_state(bytes(state[0]), str(self._path)).minimum)
         if count != start:
@@ -341,7 +340,7 @@ class SqliteLedgerStore:
             database.close()
 
     def _refusal(self, error: sqlite3.Error) -> BailiwickError:
-        code = _code(error)
+        code = error_kind(error)
         if code in _DAMAGED:
             return LedgerBroken(Verdict.CORRUPT, f"{self._path} is damaged: {error}", hint=COPY_HINT)
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
@@ -386,26 +385,11 @@ class SqliteLedgerStore:
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Switch to the log, flush every commit, and make the tables where there are none."""
-        deadline = time.monotonic() + self._busy_seconds
-        while True:
-            try:
-                database.execute("PRAGMA journal_mode=WAL")
-                break
-            except sqlite3.OperationalError as error:
-                # SQLite does not wait by itself while another process makes the same switch.
-                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_SECONDS)
+        switch_to_log(database, self._busy_seconds)
         database.execute("PRAGMA synchronous=FULL")
         database.execute("PRAGMA cell_size_check=ON")
-        if _version(database) == 0:
-            database.execute("BEGIN IMMEDIATE")
-            if _version(database) == 0:
-                for table in _TABLES:
-                    database.execute(table)
-                database.execute(f"PRAGMA user_version={VERSION}")
-            database.execute("COMMIT")
-        if (version := _version(database)) not in (VERSION, PRUNED_VERSION):
+        make_tables(database, _TABLES, VERSION)
+        if (version := version_of(database)) not in (VERSION, PRUNED_VERSION):
             raise Unavailable(
                 f"{self._path} has version {version}; this program reads versions {VERSION} and {PRUNED_VERSION}",
                 hint="use the version of bailiwick that wrote it",
@@ -434,12 +418,3 @@ class _Doubt:
         if isinstance(error, sqlite3.Error):
             self._store._drop("write")
             raise poisoned(f"could not {self._verb} {self._store._path}", error) from error
-
-
-def _code(error: sqlite3.Error) -> int:
-    """Give the kind of an error: the low byte of SQLite's code."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])

@@ -113,6 +113,23 @@ def test_a_file_that_is_damaged_in_use_is_thrown_away_and_said(tmp_path: Path):
     queue.close()
 
 
+@pytest.mark.parametrize("version", [1, 99])
+def test_a_file_of_another_version_is_folded_again(tmp_path: Path, version: int):
+    """Wrong if tables of another form were taken for ours."""
+    (tmp_path / "local").mkdir()
+    with sqlite3.connect(tmp_path / "local" / "effects.db") as other:
+        other.execute("CREATE TABLE effects (key TEXT)")
+        other.execute("CREATE TABLE state (cursor INTEGER NOT NULL, leaf TEXT NOT NULL)")
+        other.execute("INSERT INTO state VALUES (7, 'l7')")
+        other.execute(f"PRAGMA user_version={version}")
+    other.close()
+    queue = SqliteEffectQueue(tmp_path)
+    assert queue.cursor("local") == START
+    queue.fold("local", Cursor(count=1, leaf="l1"), [effect("k", 0)], {})
+    assert len(queue.listed("local")) == 1
+    queue.close()
+
+
 def test_a_folder_where_the_file_belongs_is_unavailable(tmp_path: Path):
     """Wrong if what cannot be used were a raw error, or thrown away."""
     (tmp_path / "local" / "effects.db").mkdir(parents=True)
