@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -23,6 +24,8 @@ type summary struct {
 	Root          string `json:"root"`
 	Inclusions    int    `json:"inclusions"`
 	Consistencies int    `json:"consistencies"`
+	Minimum       int64  `json:"minimum"`
+	Carried       int    `json:"carried"`
 }
 
 // tiles reads the tiles of a bundle; C2SP leaves the height out of the paths that Go writes.
@@ -65,11 +68,18 @@ func checkBundle(vkey string, bundle files, older []byte) (*summary, error) {
 		return nil, err
 	}
 	reader := tlog.TileHashReader(tree, &tiles{bundle: bundle, seen: map[tlog.Tile][]byte{}})
-	leaves, err := checkRecords(tree, reader, bundle)
+	minimum, err := readMinimum(bundle)
 	if err != nil {
 		return nil, err
 	}
-	found := &summary{Records: tree.N, Root: fmt.Sprintf("%x", tree.Hash[:])}
+	leaves, err := checkRecords(tree, reader, bundle, minimum)
+	if err != nil {
+		return nil, err
+	}
+	found := &summary{Records: tree.N, Root: fmt.Sprintf("%x", tree.Hash[:]), Minimum: minimum}
+	if found.Carried, err = checkCarried(bundle, leaves, minimum); err != nil {
+		return nil, err
+	}
 	if found.Inclusions, err = checkInclusions(tree, reader, leaves); err != nil {
 		return nil, err
 	}
@@ -108,8 +118,49 @@ func openCheckpoint(vkey string, message []byte) (tlog.Tree, error) {
 	return tree, nil
 }
 
-// checkRecords compares every record with its leaf; reading a leaf authenticates its tile and all above it.
-func checkRecords(tree tlog.Tree, reader tlog.HashReader, bundle files) ([]tlog.Hash, error) {
+// readMinimum gives the first record that the bundle of a pruned ledger has in its entry bundles; 0 where it has all.
+func readMinimum(bundle files) (int64, error) {
+	data, err := bundle("minimum")
+	if err != nil {
+		return 0, nil
+	}
+	minimum, err := strconv.ParseInt(strings.TrimSuffix(string(data), "\n"), 10, 64)
+	if err != nil || minimum <= 0 || minimum%(1<<tileHeight) != 0 {
+		return 0, fmt.Errorf("minimum: %q is none", data)
+	}
+	return minimum, nil
+}
+
+// checkCarried compares the records of a pruned ledger that were carried on with their leaves.
+func checkCarried(bundle files, leaves []tlog.Hash, minimum int64) (int, error) {
+	if minimum == 0 {
+		return 0, nil
+	}
+	if minimum >= int64(len(leaves)) {
+		return 0, fmt.Errorf("minimum: %d of %d records", minimum, len(leaves))
+	}
+	data, err := bundle("carried")
+	if err != nil {
+		return 0, err
+	}
+	lines := strings.Split(string(data), "\n")
+	for _, line := range lines[:len(lines)-1] {
+		var record struct {
+			Index int64 `json:"entry_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			return 0, fmt.Errorf("carried: %w", err)
+		}
+		if record.Index < 0 || record.Index >= minimum || tlog.RecordHash([]byte(line)) != leaves[record.Index] {
+			return 0, fmt.Errorf("carried: record %d is not that of its leaf", record.Index)
+		}
+	}
+	return len(lines) - 1, nil
+}
+
+// checkRecords compares every record with its leaf; reading a leaf authenticates its tile and all above it. Below the
+// minimum there are leaves alone.
+func checkRecords(tree tlog.Tree, reader tlog.HashReader, bundle files, minimum int64) ([]tlog.Hash, error) {
 	var leaves []tlog.Hash
 	for start := int64(0); start < tree.N; start += 1 << tileHeight {
 		width := tree.N - start
@@ -124,6 +175,10 @@ func checkRecords(tree tlog.Tree, reader tlog.HashReader, bundle files) ([]tlog.
 		if err != nil {
 			return nil, fmt.Errorf("tile of records from %d: %w", start, err)
 		}
+		leaves = append(leaves, hashes...)
+		if start < minimum {
+			continue
+		}
 		records, err := readEntries(bundle, start>>tileHeight, int(width))
 		if err != nil {
 			return nil, err
@@ -133,7 +188,6 @@ func checkRecords(tree tlog.Tree, reader tlog.HashReader, bundle files) ([]tlog.
 				return nil, fmt.Errorf("record %d is not that of its leaf", start+int64(i))
 			}
 		}
-		leaves = append(leaves, hashes...)
 	}
 	return leaves, nil
 }
