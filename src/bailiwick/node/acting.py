@@ -11,7 +11,7 @@ from bailiwick.adapters.auditsink_choice import open_sink
 from bailiwick.adapters.cursorstore_files import FileCursorStore
 from bailiwick.adapters.effectchannel_folder import FolderEffectChannel
 from bailiwick.canonical import time_text
-from bailiwick.decisions import EffectsReport, Executor, catch_up
+from bailiwick.decisions import EffectsReport, Executor, Pruner, catch_up
 from bailiwick.model import Actor, Draft, JsonValue, QueuedEffect
 from bailiwick.node.parts import Parts, silent
 from bailiwick.sinks import Outflow, read_sinks
@@ -55,6 +55,16 @@ class Acting(Parts):
             cursors=FileCursorStore(self._tenants, self._disk),
             clock=self._clock,
             entropy=self._entropy,
+            actor=self.actor(tenant),
+        )
+
+    def pruner(self, tenant: str) -> Pruner:
+        """Give what prunes the ledger and the evidence of a tenant, with how far each of its sinks is by now."""
+        return Pruner(
+            tenant=tenant,
+            ledger=self.ledger(tenant),
+            blobs=self._blobs,
+            sent={each.settings.name: each.state.cursor.count for each in self.sinks(tenant).status()},
             actor=self.actor(tenant),
         )
 
