@@ -66,7 +66,8 @@ class FileSegments:
     def _scan_one(self, first: int, following: int | None, start: int, stop: int) -> Iterator[list[bytes]]:
         """Give records of one segment; at its end, say whether it held as many as belong there."""
         path = self._path(first)
-        index, position, rest = first, 0, b""
+        index, position = self._pass_over(path, first, start)
+        rest = b""
         while index < stop or following == stop:
             data = self._read(path, position)
             if not data:
@@ -77,9 +78,6 @@ class FileSegments:
             if len(rest) > _LINE_BYTES_MAX:
                 break
             if not newline:
-                continue
-            if (count := data.count(b"\n") + 1 if index < start else 0) and index + count <= start:
-                index += count
                 continue
             lines = data.split(b"\n")
             wanted = lines[max(start - index, 0) : max(stop - index, 0)]
@@ -95,6 +93,16 @@ class FileSegments:
                 hint="restore that file from a copy",
                 index=min(index, stop),
             )
+
+    def _pass_over(self, path: Path, first: int, start: int) -> tuple[int, int]:
+        """Give how many records end before a place in the file that is not after record ``start``, and the place."""
+        index, position = first, 0
+        while index < start and (data := self._read(path, position)):
+            count = data.count(b"\n")
+            if index + count >= start:
+                break  # it may begin in these bytes
+            index, position = index + count, position + len(data)
+        return index, position
 
     def _read(self, path: Path, position: int) -> bytes:
         try:
