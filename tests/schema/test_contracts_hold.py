@@ -35,6 +35,7 @@ DETAILS = {
     "effect.result": "effect-result",
     "panic.set": "panic-set",
     "subject.erased": "subject-erased",
+    "subject.expired": "subject-expired",
 }
 
 

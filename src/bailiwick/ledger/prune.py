@@ -219,7 +219,7 @@ class Keeping:
         if not isinstance(self._store, Prunable):
             raise Unavailable(
                 "this ledger's store does not prune",
-                hint="keep the ledger in files: bailiwick ledger move",
+                hint="move it to files, SQLite or Postgres: bailiwick ledger move; docs/howto/keep-and-prune.md says why",
                 code="prune-unsupported",
             )
         return self._store
