@@ -61,18 +61,37 @@ def kept(make_place):
 
 
 def seal_and_judge(place):
-    """Append and seal as if nothing had happened, then give the verdict of a fresh look and its first record."""
-    with suppress(BailiwickError), place.open() as ledger:
-        ledger.record(place.tenant, place.draft(7))
-        ledger.checkpoint()
+    """Append and seal as if nothing had happened, then give the verdict of a fresh look and its first record.
+
+    Where the attempt left every file as it was, what it saw when it opened them is the fresh look.
+    """
+    before = files_of(place)
+    verdict = judge(place, does_seal=True)
+    return verdict if files_of(place) == before else judge(place)
+
+
+def judge(place, *, does_seal=False):
+    """Give the verdict of a look and its first record, with an append and a seal tried between opening and looking."""
     try:
         with place.open() as ledger:
+            if does_seal:
+                with suppress(BailiwickError):
+                    ledger.record(place.tenant, place.draft(7))
+                    ledger.checkpoint()
             report = ledger.verify()
             return report.verdict, report.problems[0].index if report.problems else None
     except LedgerBroken as broken:
         return broken.verdict, broken.index
     except NotTrusted:
         return Verdict.UNTRUSTED_KEY, 0
+
+
+def files_of(place):
+    """Give the bytes of every file that a ledger has, but for its lock."""
+    folders = [place.folder / name for name in ("", "seg", "tree", "quarantine")]
+    there = [folder for folder in folders if folder == place.folder or folder.name in place.disk.names(place.folder)]
+    paths = [folder / name for folder in there for name in place.disk.names(folder) if name != "LOCK"]
+    return {path: place.bytes_of(path) for path in paths if path not in folders}
 
 
 def check_flips(kept, positions, **files):

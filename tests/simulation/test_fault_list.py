@@ -4,7 +4,7 @@
 |---|---|
 | each line of ``FAULTS`` | the tests beside it; those of this file are for faults that fit nowhere else |
 
-That each defence is needed, ``test_defences.py`` shows: it takes them away one by one.
+That each defence is needed, ``test_defences.py`` shows: it takes them away one by one. ``docs/faults.md`` has both.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import pytest
 
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
-from bailiwick.errors import BailiwickError, LedgerBroken, LedgerPoisoned, Unavailable, Verdict
+from bailiwick.errors import BailiwickError, LedgerBroken, LedgerPoisoned, RecordRefused, Unavailable, Verdict
 from bailiwick.keys import Signer, new_secret
-from bailiwick.ledger import Ledger
+from bailiwick.ledger import Ledger, verify_bundle
+from bailiwick.ledger.note import sign_checkpoint, split_checkpoint
 from bailiwick.model import Actor, Draft, Pruned
 from bailiwick.testing import MemoryClock, MemoryDisk, Mishap, SimulatedDisk
 
@@ -114,8 +115,80 @@ FAULTS = {
         "interop/test_bundle.py::test_go_accepts_the_export_and_every_record_in_it",
         "interop/test_bundle.py::test_tlog_scales_accepts_the_export",
     ],
+    "records of 65,536 bytes; detail with NUL, half characters, 10^200": [
+        "ledger/test_record.py::test_the_largest_record_is_kept_and_one_byte_more_is_refused",
+        "simulation/test_fault_list.py::test_hostile_detail_is_kept_to_the_byte_or_refused",
+    ],
+    "a store that returns other bytes than it was given": [
+        "ledger/test_stores.py::test_a_store_that_gives_other_bytes_than_it_was_given_is_found_out",
+        "ledger/test_stores.py::test_a_target_that_gives_other_bytes_back_ends_the_move",
+    ],
+    "a checkpoint from another log": [
+        "simulation/test_fault_list.py::test_a_checkpoint_of_another_log_stands_for_nothing",
+    ],
+    "a witness that lies, lags or is down": [
+        "ledger/test_heads.py::test_a_witness_that_lies_is_named_and_not_believed",
+        "ledger/test_heads.py::test_a_witness_that_lags_behind_another_is_brought_up",
+        "ledger/test_heads.py::test_a_witness_that_is_down_is_a_warning",
+    ],
+    "a sink that never answers": [
+        "sinks/test_outflow.py::test_a_sink_that_never_answers_holds_nobody_else",
+    ],
 }
 """Each fault, and the tests that show that it is withstood, by their path within ``tests``."""
+
+DEFENCES = {
+    "kill -9": ["build_on_what_others_left", "forget_what_an_interrupted_recovery_moved"],
+    "power cut": [
+        "skip_flush",
+        "skip_folder_flush",
+        "promise_before_the_flush",
+        "trust_the_name_of_a_new_segment",
+        "flush_what_others_left_as_it_is",
+    ],
+    "torn sector": ["keep_half_a_group", "drop_without_a_word", "move_aside_without_a_copy", "cut_more_than_was_torn"],
+    "no room": ["go_on_after_a_failed_write", "leave a failed group in its place"],
+    "EIO on a flush": [
+        "flush_again_after_an_error",
+        "believe_a_flush_that_failed",
+        "keep the handle of a failed flush",
+    ],
+    "short write": ["believe that a write was whole", "write as much at once as is asked for"],
+    "bit flip": [
+        "follow_any_link",
+        "move_aside_whatever_cannot_be_read",
+        "believe that the head is of these records",
+        "move aside whatever cannot be read",
+    ],
+    "cut at each byte": ["forget how much there was"],
+    "reorder": ["take any tree for the one that was signed", "follow_any_link"],
+    "who holds the key": ["let a second history follow a kept checkpoint", "cosign whatever a log asks for"],
+    "clock back": ["let_time_go_back"],
+    "two writers": [
+        "ignore_what_others_append",
+        "record_again_under_the_same_key",
+        "go on from the turn before, whoever had it",
+        "believe the turn of whoever asks",
+        "put an object where there is one",
+    ],
+    "fork in a writer": [
+        "let a forked process lock",
+        "write under a lock that is lost",
+        "keep a file open that another process may have deleted",
+    ],
+    "what a store does": ["take numbers as large as they come", "let drafts have the ledger's own marks"],
+    "head, columns": ["believe any head", "prove by any column"],
+    "disk lost": ["take a witness that refuses for one that is behind"],
+    "verified by the tools": ["export tiles of another form"],
+    "records of 65,536": ["take records as long as they come", "take numbers as large as they come"],
+    "a store that returns": ["believe whatever a store gives"],
+    "a checkpoint from another": ["take the checkpoint of any log"],
+    "a witness that lies": ["believe any answer of a witness"],
+    "a sink that never": ["serve one sink after another"],
+}
+"""What is taken away for each fault in ``test_defences.py``, by what the fault begins with."""
+
+PAGE = TESTS.parent / "docs" / "faults.md"
 
 
 def names_of(path: Path) -> set[str]:
@@ -133,7 +206,57 @@ def test_every_fault_has_tests_that_exist():
             if not (TESTS / file).is_file() or name not in names_of(TESTS / file):
                 missing.append(f"{fault}: {each}")
     assert missing == []
-    assert len(FAULTS) == 17
+    assert len(FAULTS) == 22
+
+
+def defences_of(fault):
+    """Give what is taken away for a fault."""
+    return next(names for start, names in DEFENCES.items() if fault.startswith(start))
+
+
+def removals():
+    """Give the names of everything that ``test_defences.py`` takes away."""
+    tree = ast.parse((TESTS / "simulation" / "test_defences.py").read_text())
+    lists = {
+        each.targets[0].id: each.value
+        for each in tree.body
+        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)
+    }
+    by_lives = {each.id for each in lists["REMOVALS"].elts}
+    return by_lives | {each.value for each in lists["REMOVALS_OF_ONE"].keys}
+
+
+def test_every_fault_has_a_defence_that_is_taken_away():
+    """Wrong if a fault's tests could pass without what they are for, or a removal belonged to no fault."""
+    named = {name for fault in FAULTS for name in defences_of(fault)}
+    assert named == removals()
+    assert len(DEFENCES) == len(FAULTS)
+
+
+def page():
+    """Write the page of faults."""
+    lines = [
+        "# Faults",
+        "",
+        "What a ledger must withstand, and the tests that show it. Each defence in the last column is taken away by",
+        "`tests/simulation/test_defences.py`: then a simulated life, or the defence's own test, has to fail. This page",
+        "comes from `tests/simulation/test_fault_list.py`, which compares it (`BAILIWICK_WRITE_GOLDEN=1` writes it).",
+        "",
+        "| Fault | Shown by | What is taken away, and missed |",
+        "|---|---|---|",
+    ]
+    for fault, shown_by in FAULTS.items():
+        shown = "<br>".join(f"`{each.partition('::')[2]}` ({each.partition('::')[0]})" for each in shown_by)
+        removed = "<br>".join(name.replace("_", " ") for name in defences_of(fault))
+        lines.append(f"| {fault} | {shown} | {removed} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_of_faults_is_this_list():
+    """Wrong if the page said more, or less, than there is."""
+    if os.environ.get("BAILIWICK_WRITE_GOLDEN"):
+        PAGE.write_text(page())
+    assert PAGE.read_text() == page()
 
 
 def ledger_at(disk, clock=None, *, is_new=False, folder=FOLDER):
@@ -227,6 +350,54 @@ def pruned_to(minimum):
         peaks=(bytes(32),) * minimum.bit_count(),
         archives=((minimum, "records"),),
     )
+
+
+HOSTILE = {
+    "NUL": "a\x00b",
+    "separators": "\u2028\u2029\x0b\x85\x1c",
+    "the largest number": 2**53 - 1,
+    "half a character": "\ud800",
+    "10^200": 10**200,
+    "-10^200": -(10**200),
+    "a float": 1e308,
+    "65,536 bytes": "x" * 65_536,
+}
+KEPT = {"NUL", "separators", "the largest number"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_detail_is_kept_to_the_byte_or_refused(name):
+    """Wrong if a store, a reader or another tool could read something else than was recorded."""
+    disk, detail = MemoryDisk(), {"given": HOSTILE[name]}
+    with ledger_at(disk, is_new=True) as ledger:
+        hostile = Draft(event_type="test.step", resource="test/1", detail=detail, actor=ACTOR)
+        if name not in KEPT:
+            with pytest.raises(RecordRefused):
+                ledger.record("local", hostile)
+            assert ledger.size() == 1
+            return
+        receipt = ledger.record("local", hostile)
+    with ledger_at(disk) as again:
+        assert again.read(receipt.index).detail == detail
+        assert again.leaf(receipt.index) == receipt.leaf
+        assert again.verify().verdict is Verdict.OK
+
+
+def test_a_checkpoint_of_another_log_stands_for_nothing(tmp_path):
+    """Wrong if a head that somebody else's key signed could be put in the place of this log's, or be kept for it."""
+    other = Signer("bailiwick/fedcba9876543210", new_secret(bytes(32)))
+    with ledger_at(MemoryDisk(), is_new=True) as ledger:
+        ledger.record("local", draft(1))
+        ledger.export(tmp_path / "bundle")
+    own = (tmp_path / "bundle" / "checkpoint").read_bytes()
+    checkpoint = split_checkpoint(own)[0]
+    foreign = sign_checkpoint(checkpoint.size, checkpoint.root, other).note
+    key = SIGNER.verifier.text()
+    (tmp_path / "kept").write_bytes(foreign)
+    report = verify_bundle(tmp_path / "bundle", key=key, since=tmp_path / "kept")
+    assert report.verdict is Verdict.UNTRUSTED_KEY
+    (tmp_path / "bundle" / "checkpoint").write_bytes(foreign)
+    assert verify_bundle(tmp_path / "bundle", key=key).verdict is Verdict.ALTERED
 
 
 def test_time_stands_while_the_clock_is_ten_years_back():
