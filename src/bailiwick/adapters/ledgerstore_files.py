@@ -325,8 +325,7 @@ class FileLedgerStore:
         """Delete what lies below the minimum: whole segments, and the older part of the one that it is within."""
         try:
             self._find_segments()
-            minimum = self._pruning.minimum()
-            if minimum == 0:
+            if not (minimum := self._pruning.minimum()):
                 return
             names = map(_SEGMENT_NAME.match, self._disk.names(self._folder / "seg"))
             if any(int(match[1]) < minimum for match in names if match):
