@@ -219,7 +219,7 @@ class Keeping:
         if not isinstance(self._store, Prunable):
             raise Unavailable(
                 "this ledger's store does not prune",
-                hint="move it to files, SQLite or Postgres: bailiwick ledger move; docs/howto/keep-and-prune.md says why",
+                hint="bailiwick ledger move, to files, SQLite or Postgres; docs/howto/keep-and-prune.md says why",
                 code="prune-unsupported",
             )
         return self._store
