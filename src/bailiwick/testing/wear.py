@@ -8,6 +8,7 @@ no checkpoint and no process stands for it (``Worn.is_out_of_reach``).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -16,7 +17,6 @@ from random import Random
 
 from bailiwick.errors import BailiwickError, ProofRejected, Verdict
 from bailiwick.ledger import Ledger, verify_receipt
-from bailiwick.ledger.record import CHECKPOINT, decode
 from bailiwick.testing.disk import SimulatedDisk
 
 _PROOFS_MAX = 4
@@ -114,7 +114,8 @@ def find_wrong_repair(ledger: Ledger, raws: Sequence[bytes], worn: Worn, disk: S
     """Say how many records an opening left in place, and what it should not have moved aside, or nothing.
 
     A worn bit in the last group looks like a write that was cut off. Then that group may go, whole and kept aside, and
-    a record says so; nothing that a checkpoint covers, and no second group. A checkpoint is a group of its own.
+    a record says so; nothing that a checkpoint covers, and no second group, as far as times tell groups apart: they
+    do not while a clock is behind the ledger's, and the worn record's own may be what cannot be read.
     """
     known = set(raws)
     if worn.index is not None and worn.index < len(raws):
@@ -122,20 +123,27 @@ def find_wrong_repair(ledger: Ledger, raws: Sequence[bytes], worn: Worn, disk: S
         turned = _read(ledger, worn.index) or b""
         known |= {turned} if _is_one_bit(turned, raws[worn.index]) else set()
     fresh = [raw for index in range(ledger.size()) if (raw := _read(ledger, index)) is not None and raw not in known]
-    said = [stored for stored in map(decode, fresh) if stored.event_type == "ledger.recovered"]
-    start = int(str(said[0].detail["from_entry"])) if said else len(raws)
+    said = [stored for stored in map(json.loads, fresh) if stored["event_type"] == "ledger.recovered"]
+    start = int(str(said[0]["detail"]["from_entry"])) if said else len(raws)
     if start == len(raws):
         return start, ""
-    moved = [decode(raw) for raw in raws[start:]]
     if worn.index is None or worn.index < start:
         return start, f"records from {start} on were moved aside, and {worn.index} is worn"
-    kinds = {stored.event_type for stored in moved}
-    if len({stored.timestamp for stored in moved}) != 1 or (CHECKPOINT in kinds and len(moved) > 1):
-        return start, f"records {start} to {len(raws)} were moved aside, and are more than the last group"
-    kept = disk.read(worn.path.parent.parent / "quarantine" / str(said[0].detail["quarantine"]))
+    kept = disk.read(worn.path.parent.parent / "quarantine" / str(said[0]["detail"]["quarantine"]))
     if not _is_one_bit(kept, b"".join(raw + b"\n" for raw in raws[start:])):
         return start, f"what was moved aside from record {start} on is not what was there"
+    if not _is_one_group(raws[start:], worn.index - start, kept):
+        return start, f"records {start} to {len(raws)} were moved aside, and are more than the last group"
     return start, ""
+
+
+def _is_one_group(raws: Sequence[bytes], worn: int, kept: bytes) -> bool:
+    """Say whether records may have been written at once; a worn one counts as far as its time can be read."""
+    moved = [json.loads(raw) for raw in raws]
+    is_dated = raws[worn][-len('"timestamp":"2020-09-13T12:26:40.000000001Z"}') :] + b"\n" in kept
+    times = {stored["timestamp"] for number, stored in enumerate(moved) if number != worn or is_dated}
+    checkpoints = [number for number, stored in enumerate(moved) if stored["event_type"] == "ledger.checkpoint"]
+    return len(times) <= 1 and checkpoints in ([], [worn])
 
 
 def _is_one_bit(data: bytes, other: bytes) -> bool:
