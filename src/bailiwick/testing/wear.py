@@ -83,7 +83,9 @@ def find_wrong_answer(ledger: Ledger, raws: Sequence[bytes], worn: Worn, key: st
             return f"the verdict {report.verdict} names record {named}, and {worn.index} is worn"
         if changed and named > changed[0]:
             return f"the verdict {report.verdict} names record {named}, and {changed[0]} is not what it was"
-    return _find_wrong_proof(ledger, raws, [*changed[:_PROOFS_MAX], 0, len(raws) - 1], worn, key)
+    # Where the first record alone was there and is worn, the ledger may have begun anew: nothing is left to prove.
+    asked = [*changed[:_PROOFS_MAX], 0, len(raws) - 1] if raws else []
+    return _find_wrong_proof(ledger, raws, asked, worn, key)
 
 
 def _read(ledger: Ledger, index: int) -> bytes | None:
