@@ -20,8 +20,8 @@ demo: $(VENV)/.runtime ## decide real injuries by real law, to a verified ledger
 test: $(VENV)/.development ## run the tests, the long simulations left out
 	$(BIN)/python -m pytest -q -m "not slow" $(TESTS)
 
-test-all: $(VENV)/.development ## run every test
-	$(BIN)/python -m pytest -q $(TESTS)
+test-all: $(VENV)/.development ## run every test, a folder at a time; interrupted, it goes on where it was (AGAIN=1 for all)
+	$(if $(TESTS),$(BIN)/python -m pytest -q $(TESTS),$(BIN)/python tools/run_parts.py $(if $(AGAIN),--again))
 
 sim: $(VENV)/.development ## repeat what a seed did: make sim SEED=7
 	BAILIWICK_SEED=$(or $(SEED),1) BAILIWICK_SEEDS=1 $(BIN)/python -m pytest -q tests/simulation/test_ledger.py tests/simulation/test_kill.py

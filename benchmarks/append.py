@@ -2,7 +2,8 @@
 
 The floor is the least that durability costs: one ``write`` and one ``fdatasync`` a group, on the same file system, in
 the same run, rounds taken in turn. The ledger adds the record's form, the chain, the tree, the lock, the checks at
-admission, and a checkpoint each second; SQLite and Postgres keep rows.
+admission, and a checkpoint each second; SQLite and Postgres keep rows. Then the same where a flush takes longer, and
+what the parts of an append take alone: what no append in Python can do without.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bailiwick.ledger import Ledger
+from benchmarks import parts
 from benchmarks.drafts import TENANT, draft, new_ledger
 from benchmarks.peers import Peer, PlainFile, Postgres, Sqlite, postgres_url
+from benchmarks.slow import FLUSH_MS, SlowDisk, SlowPlainFile
 from benchmarks.table import Row, judged
 
 ROUNDS = 7
@@ -46,11 +49,30 @@ def measure(folder: Path) -> list[Row]:
             table += _compare(ledger, peers, group, groups)
         if url is None:
             table.append(Row("  Postgres", "", "no server: set BAILIWICK_POSTGRES, or install postgresql"))
-        table.append(_callers(ledger, plain))
-    return table
+        table.append(_callers(ledger, plain, ""))
+        table += _slower(folder)
+        raw = ledger.read(1).raw
+        flush_us, batch_us = (1e6 / _floor(plain, [raw] * size) for size in (1, 1_000))
+        return [*table, *parts.rows(parts.measure(folder), flush_us, batch_us)]
 
 
-def _compare(ledger: Ledger, peers: Sequence[Peer], group: int, groups: int) -> list[Row]:
+def _slower(folder: Path) -> list[Row]:
+    """Do the same where a flush takes longer: one caller, and many."""
+    what = f", flush {FLUSH_MS} ms slower (simulated)"
+    plain = SlowPlainFile(folder / "slow-plain")
+    with new_ledger(folder / "slow", SlowDisk()) as ledger:
+        rows = [*_compare(ledger, [plain], 1, GROUPS[1], what)[:1], _callers(ledger, plain, what)]
+    plain.close()
+    return rows
+
+
+def _floor(plain: PlainFile, records: Sequence[bytes]) -> float:
+    """Give the median rate of writing and flushing groups of these records."""
+    groups = [records] * GROUPS[len(records)]
+    return statistics.median(_rate(groups, plain.append) for _ in range(ROUNDS))
+
+
+def _compare(ledger: Ledger, peers: Sequence[Peer], group: int, groups: int, where: str = "") -> list[Row]:
     rates: dict[str, list[float]] = {}
     for turn in range(ROUNDS + 1):
         first = ledger.size()
@@ -70,7 +92,7 @@ def _compare(ledger: Ledger, peers: Sequence[Peer], group: int, groups: int) -> 
         size = "1 record a flush" if group == 1 else f"{group:,} records a flush"
         against = f"{ratio:.2f} of {peers[0].name}" if found is not floor else "the floor"
         goal = judged(ratio, GOALS[group]) if not name and group in GOALS else ""
-        what = f"  {name}" if name else f"ledger append, {size}"
+        what = f"  {name}" if name else f"ledger append, {size}{where}"
         rows.append(Row(what, f"{statistics.median(found):,.0f} records/s", against, goal))
     return rows
 
@@ -82,7 +104,7 @@ def _rate(groups: Sequence[Sequence[object]], append: Callable[[list], object]) 
     return sum(map(len, groups)) / (time.perf_counter() - begun)
 
 
-def _callers(ledger: Ledger, plain: PlainFile) -> Row:
+def _callers(ledger: Ledger, plain: PlainFile, where: str) -> Row:
     """Let many threads append one record each at a time, against as many times the rate of a lone flush."""
     ratios, found = [], []
     raw = ledger.read(1).raw
@@ -94,7 +116,7 @@ def _callers(ledger: Ledger, plain: PlainFile) -> Row:
             ratios.append(rate / (CALLERS * flushes))
     ratio = statistics.median(ratios)
     return Row(
-        f"ledger append, {CALLERS} callers, 1 record each",
+        f"ledger append, {CALLERS} callers, 1 record each{where}",
         f"{statistics.median(found):,.0f} records/s",
         f"{ratio:.2f} of {CALLERS} x the rate of a flush",
         judged(ratio, CALLERS_GOAL),

@@ -10,6 +10,7 @@ from bailiwick.adapters.ledgerstore_files import FileLedgerStore
 from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor, Draft
+from bailiwick.ports import Disk
 
 TENANT = "bench"
 NODE = Actor(id="node:bench", role="node")
@@ -23,9 +24,9 @@ def draft(number: int) -> Draft:
     return Draft(event_type="decision.sealed", resource=f"observation/{number:032x}", detail=detail, actor=NODE)
 
 
-def new_ledger(folder: Path) -> Ledger:
+def new_ledger(folder: Path, disk: Disk | None = None) -> Ledger:
     """Start a ledger in files, with a checkpoint each second as by default."""
-    store = FileLedgerStore(folder, SystemDisk())
+    store = FileLedgerStore(folder, disk or SystemDisk())
     return Ledger.create(TENANT, store, signer(), clock=SystemClock(), origin=ORIGIN, node_id=TENANT, actor=NODE)
 
 

@@ -23,7 +23,6 @@ from typing import Any
 
 from bailiwick.canonical import digest
 from bailiwick.engine import CodeCache, Compiler, Engine, Guest
-from bailiwick.fleet import Fleet
 from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor, Budget
@@ -320,8 +319,8 @@ def _recorded(engine: Engine, core: Guest, folder: Path) -> list[Row]:
     _install(supervisor, folder)
     home = folder / "home"
     Node.init(home, TENANT)
-    with Fleet(Settings.resolve(home=home, tenant=TENANT, environ={})) as fleet:
-        durable = fleet.supervisor
+    with Node.open(Settings.resolve(home=home, tenant=TENANT, environ={})) as node:
+        durable = node.supervisor
         _install(durable, folder)
         calls: dict[str, Callable[[], object]] = {
             "alone": lambda: engine.run(core, "count", MESSAGE, BUDGET),

@@ -1,7 +1,8 @@
 """How long does a proof take in a large ledger, and how fast does the tree grow, beside PyPI's ``pymerkle``?
 
 The tree of a large ledger is made of digests that stand for no record, through the same frontier and columns as the
-ledger's own; a proof is taken from the files of the columns and verified, as ``Ledger.prove`` does.
+ledger's own; a proof is taken from the files of the columns and verified, as ``Ledger.prove`` does. The first proofs of
+a process read more of the columns than those after them, so they are a row of their own. All files lie in memory.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
 from bailiwick.ledger.columns import Columns
 from bailiwick.ledger.proof import verify_inclusion
-from bailiwick.ledger.tree import Frontier, inclusion_proof
+from bailiwick.ledger.tree import Frontier
 from benchmarks.drafts import open_ledger
 from benchmarks.table import Row, judged
 
@@ -32,20 +33,32 @@ PROOF_MICROSECONDS_MAX = 100
 def measure(folder: Path, ledger: Path, leaves: int) -> list[Row]:
     """Grow a tree of so many leaves in a folder, and take proofs at random places; then compare with pymerkle."""
     columns, frontier = _grow(folder, leaves)
-    root = frontier.root()
-    taken = []
     places = random.Random(7)  # noqa: S311  # the same places each time
+    first, taken = (_proofs(columns, leaves, frontier.root(), places) for _ in range(2))
+    p50, p99 = statistics.median(taken), statistics.quantiles(taken, n=100)[98]
+    goal = f"p50 {PROOF_MICROSECONDS_MAX} us: {'met' if p50 < PROOF_MICROSECONDS_MAX else 'not met'}"
+    rows = [
+        Row(f"proof, taken and verified, {leaves:,} records", f"{p50:.0f} us", f"p99 {p99:.0f} us", goal),
+        Row(
+            f"  the first {PROOFS:,} of a process",
+            f"{statistics.median(first):.0f} us",
+            f"p99 {statistics.quantiles(first, n=100)[98]:.0f} us",
+        ),
+    ]
+    return [*rows, _receipts(ledger), _merkle()]
+
+
+def _proofs(columns: Columns, leaves: int, root: bytes, places: random.Random) -> list[float]:
+    """Take and verify proofs at random places, and give how many microseconds each took."""
+    taken = []
     for _ in range(PROOFS):
         index = places.randrange(leaves)
         leaf = hashlib.sha256(index.to_bytes(8, "big")).digest()
         begun = time.perf_counter()
-        proof = inclusion_proof(index, leaves, lambda height, number: columns.node(height, number, leaves))
+        proof = columns.proof(index, leaves)
         verify_inclusion(leaf, index, proof, leaves, root)
         taken.append((time.perf_counter() - begun) * 1e6)
-    p50, p99 = statistics.median(taken), statistics.quantiles(taken, n=100)[98]
-    goal = f"p50 {PROOF_MICROSECONDS_MAX} us: {'met' if p50 < PROOF_MICROSECONDS_MAX else 'not met'}"
-    rows = [Row(f"proof, taken and verified, {leaves:,} records", f"{p50:.0f} us", f"p99 {p99:.0f} us", goal)]
-    return [*rows, _receipts(ledger), _merkle()]
+    return taken
 
 
 def _grow(folder: Path, leaves: int) -> tuple[Columns, Frontier]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from bailiwick import authoring
 from bailiwick.authoring import read_project
-from bailiwick.workshop import toolchain_for
+from bailiwick.node import toolchain_for
 
 MODULES = Path(__file__).parent.parent / "src" / "bailiwick" / "builtin" / "modules"
 FLAGS = [

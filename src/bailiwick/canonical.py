@@ -13,6 +13,7 @@ import math
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -46,8 +47,9 @@ def canonical_bytes(value: Any) -> bytes:
     ...
     bailiwick.errors.RecordRefused: /hours is a float, 7.65
     """
+    is_object = type(value) is dict
     try:
-        if _is_inside([value], DEPTH_MAX):
+        if _is_inside(value if is_object else [value], DEPTH_MAX - is_object):
             return _encode(value)
     except UnicodeEncodeError:
         pass  # half a character: the walk below says where
@@ -59,23 +61,24 @@ def _is_inside(container: Any, depth: int) -> bool:
     """Say whether the members of a container keep to the profile; text is left to the encoder, which refuses halves.
 
     Half the time of ``_check``, because nobody has to say where: this runs for every record and every blob.
+    ``depth``: levels that may still be nested in it.
     """
-    for item in container.values() if type(container) is dict else container:
+    if type(container) is dict:
+        for key in container:
+            if type(key) is not str or not key.isascii():
+                return False
+        container = container.values()
+    for item in container:
         kind = type(item)
-        if kind is str or kind is bool or item is None:
+        if kind is str:
             continue
-        if kind is int:
+        if kind is dict or kind is list or kind is tuple:
+            if not depth or (item and not _is_inside(item, depth - 1)):
+                return False
+        elif kind is int:
             if not -INTEGER_MAX <= item <= INTEGER_MAX:
                 return False
-        elif kind is dict:
-            if not depth:
-                return False
-            for key in item:
-                if type(key) is not str or not key.isascii():
-                    return False
-            if not _is_inside(item, depth - 1):
-                return False
-        elif not depth or (kind is not list and kind is not tuple) or not _is_inside(item, depth - 1):
+        elif kind is not bool and item is not None:
             return False
     return True
 
@@ -201,11 +204,16 @@ def time_text(at_ns: int) -> str:
     '2020-09-13T12:26:40.000000001Z'
     """
     seconds, fraction = divmod(at_ns, NANOSECONDS)
+    return f"{_second_text(seconds)}.{fraction:09d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second_text(seconds: int) -> str:
+    """Write whole seconds; those who ask often ask within the same one."""
     try:
-        whole = datetime.fromtimestamp(seconds, UTC)
+        return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
     except (OverflowError, OSError) as error:
         raise ValueError(f"{seconds} seconds since 1970 are outside the years 1 to 9999") from error
-    return f"{whole.isoformat()[:19]}.{fraction:09d}Z"
 
 
 def time_ns(text: str) -> int:

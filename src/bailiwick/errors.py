@@ -164,7 +164,8 @@ class ModuleRefused(InputRefused):
 class ModuleFailed(BailiwickError):
     """A guest failed by its own doing, the same way each time: fuel, memory, a trap, an answer that is garbage.
 
-    Codes: ``module-out-of-fuel``, ``module-out-of-memory``, ``module-trapped``, ``module-answer``, ``module-host-call``.
+    Codes: ``module-out-of-fuel``, ``module-out-of-memory``, ``module-trapped``, ``module-answer`` and
+    ``module-host-call``.
     ``transcript`` has what the guest asked of the host before (``model.HostCall``), ``fuel`` what it had used then.
     """
 

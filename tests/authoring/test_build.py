@@ -8,7 +8,7 @@ from bailiwick.adapters.toolchain_wat import WatToolchain
 from bailiwick.authoring import build, compare_builds, read_project
 from bailiwick.canonical import digest
 from bailiwick.errors import InputRefused
-from bailiwick.ports_toolchain import BuildAnswer
+from bailiwick.ports import BuildAnswer
 from bailiwick.schema import Schemas
 
 

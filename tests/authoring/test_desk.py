@@ -5,7 +5,7 @@ import pytest
 from bailiwick.authoring import Desk
 from bailiwick.engine import HostRefused
 from bailiwick.model import Tier
-from bailiwick.workshop import desk_services
+from bailiwick.node import desk_services
 
 CLOCK, READ, CONFIG = "bailiwick:clock/clock@0.1.0", "bailiwick:audit/read@0.1.0", "bailiwick:config/config@0.1.0"
 

@@ -30,6 +30,13 @@ def test_answers_keep_to_their_contract(decided, folder, injuries, rows):
     [
         (("ledger", "verify"), "verification-report"),
         (("verify", "bundle"), "verification-report"),
+        (("verify", "bundle", "--jobs", "2"), "verification-report"),
+        (("ledger", "at", "now"), "past"),
+        (("ledger", "at", "now", "--projection", "decisions", "--keep"), "past"),
+        (("ledger", "at", "now", "--projection", "keys", "--replay"), "past"),
+        (("ledger", "find", "--type", "decision.sealed", "--limit", "2"), "page"),
+        (("ledger", "find", "--type", "ledger.checkpoint", "--scan"), "page"),
+        (("ledger", "find", "--resource", "nothing"), "page"),
         (("panic", "status"), "panic-state"),
         (("panic", "on", "--reason", "a test"), "panic-state"),
         (("validate", "problem", "problem.json"), "validation-report"),

@@ -12,7 +12,10 @@ from bailiwick.cli.commands import COMMANDS
 ELSEWHERE = {
     "demo",
     "ledger hold release",
+    "ledger move",
+    "ledger prune",
     "ledger restore",
+    "ledger verify",
     "ledger witness remove",
     "ledger witness serve",
     "ledger worm-probe",
@@ -28,7 +31,7 @@ ELSEWHERE = {
     "module ungrant",
     "module untrust",
 }
-"""Commands whose examples need more than a home; each is run by a test of its own."""
+"""Commands whose examples need more than a home; each is run by a test of its own (`test_ledger_examples` has most)."""
 NEEDS_A_HOME = [command for command in COMMANDS if command.words not in ELSEWHERE]
 
 

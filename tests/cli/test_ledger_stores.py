@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -64,6 +65,52 @@ def test_a_place_that_the_environment_does_not_name_is_refused_with_the_variable
         ran = decided("ledger", "move", "--to", there)
         assert (ran.code, variable in ran.err) == (2, True)
     assert decided("ledger", "verify", "--json").json["verdict"] == "ok"
+
+
+@pytest.fixture
+def lost(decided, folder):
+    """Give a terminal on a home whose ledger is gone, with a bundle of it, and the checkpoint that it had."""
+    head = decided("ledger", "checkpoint", "--json").json
+    assert decided("ledger", "export", "--out", "bundle").code == 0
+    shutil.rmtree(folder / ".bailiwick/tenants/local")
+    return decided, head
+
+
+@pytest.mark.parametrize("there", [None, "files", "sqlite", "postgres", "s3"])
+def test_a_lost_ledger_comes_back_into_any_store_with_the_same_head(lost, folder, elsewhere, there):
+    """Wrong if a node could lose its disk and come back to files alone, or as another ledger."""
+    cli, head = lost
+    ran = cli("ledger", "restore", "bundle", *(["--to", there] if there else []), "--json")
+    assert ran.code == 0, ran.err
+    assert (ran.json["records"], ran.json["root"]) == (head["size"], head["root"])
+    assert (folder / ".bailiwick/tenants/local/ledger/PLACE").read_text() == f"{there or 'files'}\n"
+    assert cli("ledger", "verify", "--json").json["verdict"] == "ok"
+    assert cli("ledger", "export", "--out", "again").code == 0
+    assert cli("verify", "again", "--since", "bundle").code == 0
+    types = [each["event_type"] for each in cli("ledger", "tail", "--json").lines]
+    assert types.count("ledger.restored") == 1
+
+
+@pytest.mark.parametrize("there", ["sqlite", "postgres", "s3"])
+def test_a_lost_ledger_comes_back_where_the_settings_say_and_stays_there(lost, elsewhere, monkeypatch, there):
+    """Wrong if a restore went elsewhere than the ledger was, or a second one made a second ledger."""
+    cli, _ = lost
+    monkeypatch.setenv("BAILIWICK_LEDGER_STORE", there)
+    assert cli("ledger", "restore", "bundle").code == 0
+    monkeypatch.delenv("BAILIWICK_LEDGER_STORE")
+    elsewhere_again = cli("ledger", "restore", "bundle", "--to", "files")
+    assert (elsewhere_again.code, f"is {there}, not files" in elsewhere_again.err) == (2, True)
+    assert cli("ledger", "restore", "bundle").code == 2, "what was recorded since is not the bundle's"
+    assert cli("ledger", "verify", "--json").json["verdict"] == "ok"
+
+
+def test_a_damaged_bundle_leaves_no_place_behind(lost, folder):
+    """Wrong if a restore that was refused had settled where the ledger is."""
+    cli, _ = lost
+    tile = next(path for path in sorted((folder / "bundle").rglob("*")) if "entries" in path.parts and path.is_file())
+    tile.write_bytes(tile.read_bytes().replace(b"decision", b"Decision", 1))
+    assert cli("ledger", "restore", "bundle", "--to", "sqlite").code in {10, 11, 12, 13, 14}
+    assert not (folder / ".bailiwick/tenants/local/ledger").exists()
 
 
 def test_a_ledger_that_does_not_verify_is_not_moved(decided, folder):
@@ -129,7 +176,38 @@ def test_a_lock_that_holds_exits_zero(locked, monkeypatch):
     assert ran.code == 0, ran.out
     assert (ran.json["held"], ran.json["is_proved"]) == (True, True)
     assert json.loads(ran.out)["record"] > 0
-    assert "the lock held" in locked("ledger", "worm-probe").out
+    assert "lock held against these credentials" in locked("ledger", "worm-probe").out
+
+
+def test_refusals_that_may_not_be_the_lock_s_are_no_proof(locked, monkeypatch):
+    """Wrong if credentials that may do nothing made any bucket look write-once."""
+    from botocore.exceptions import ClientError
+
+    connect = ledgerstore_s3.connect
+
+    class Powerless:
+        """A client that may write and read, and nothing else."""
+
+        def __init__(self):
+            self._client = connect()
+
+        def __getattr__(self, name):
+            return getattr(self._client, name)
+
+        def _refuse(self, **words):
+            if "VersionId" not in words:
+                return self._client.delete_object(**words)
+            answer = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+            raise ClientError(answer, "refused")
+
+        delete_object = put_object_retention = _refuse
+
+    monkeypatch.setattr("bailiwick.adapters.ledgerstore_worm.connect", Powerless)
+    ran = locked("ledger", "worm-probe", "--json")
+    assert (ran.code, ran.json["held"], ran.json["is_proved"]) == (0, True, False), ran.out
+    said = locked("ledger", "worm-probe").out
+    assert "this proves no lock" in said
+    assert "lock held" not in said
 
 
 def test_a_probe_of_a_ledger_in_files_is_refused(decided):

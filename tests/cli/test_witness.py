@@ -6,15 +6,15 @@ import shutil
 import threading
 from contextlib import contextmanager
 
+from bailiwick.node import Node
 from bailiwick.settings import Settings
-from bailiwick.witnesses import Witnesses
 
 
 @contextmanager
-def running(home):
+def running(home, **certificate):
     """Run the witness that a home is, as `ledger witness serve` does, and give its address."""
     settings = Settings.resolve(home=home, environ={})
-    with Witnesses(settings, settings.tenant) as witnesses, witnesses.server("127.0.0.1:0") as server:
+    with Node.open(settings) as node, node.witnesses(settings.tenant).server("127.0.0.1:0", **certificate) as server:
         yield server.url
 
 
@@ -49,6 +49,38 @@ def test_a_hub_stands_for_an_edge_until_the_edge_loses_its_disk_and_comes_back(c
         assert (again.code, again.json["quorum"]) == (0, True), again.out
     down = cli("ledger", "checkpoint", "--home", "image", "--json")
     assert (down.code, down.json["witnesses"][0]["outcome"]) == (0, "unavailable")
+
+
+def test_a_witness_over_tls_is_asked_by_whoever_believes_its_certificate(cli, folder, certificate):
+    """If it failed, a witness could be asked in the clear only, or by whoever believes anybody."""
+    for home in ("hub", "edge", "stranger"):
+        assert cli("init", "--home", home).code == 0
+    key = cli("ledger", "witness", "key", "--home", "hub", "--json").json["key"]
+    for home in ("edge", "stranger"):
+        cli("ledger", "witness", "trust", cli("init", "--home", home, "--json").json["verifier_key"], "--home", "hub")
+    authority = str(certificate.certificate)
+    with running(folder / "hub", certificate=certificate.certificate, certificate_key=certificate.key) as url:
+        assert url.startswith("https://")
+        assert cli("ledger", "witness", "add", url, key, "--home", "stranger").code == 0
+        refused = cli("ledger", "checkpoint", "--home", "stranger", "--json")
+        assert (refused.json["quorum"], refused.json["witnesses"][0]["outcome"]) == (False, "unavailable")
+        assert cli("ledger", "witness", "add", url, key, "--ca-file", authority, "--home", "edge").code == 0
+        assert cli("ledger", "checkpoint", "--home", "edge", "--json").json["quorum"]
+        assert cli("ledger", "export", "--home", "edge", "--out", "mirror").code == 0
+        shutil.rmtree(folder / "edge/tenants/local")
+        assert cli("ledger", "restore", "mirror", "--witness", url, "--home", "edge").code == 5
+        words = ["ledger", "restore", "mirror", "--witness", url, "--ca-file", authority, "--home", "edge", "--json"]
+        restored = cli(*words)
+        assert (restored.code, restored.json["witnessed"] > 0) == (0, True), restored.err
+    unusable = cli("ledger", "witness", "add", url, key, "--ca-file", "mirror/checkpoint", "--home", "edge")
+    assert (unusable.code, "PEM" in unusable.err) == (2, True)
+
+
+def test_half_a_certificate_is_refused_before_anything_listens(cli, folder):
+    """If it failed, a witness that was meant to encrypt would serve in the clear."""
+    cli("init")
+    ran = cli("ledger", "witness", "serve", "--listen", "127.0.0.1:0", "--certificate", "chain.pem")
+    assert (ran.code, "go together" in ran.err) == (2, True)
 
 
 def test_a_proof_that_was_written_is_verified_from_its_file(decided, folder):

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from bailiwick.adapters.packsource_builtin import builtin_module, builtin_packs
 from bailiwick.decisions import Decided, Loop, RawInput, Refused, Replayer, keep
 from bailiwick.engine import Engine
 from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor, Tier
-from bailiwick.node import builtin_module, builtin_packs
 from bailiwick.packs import Pack, load_pack
 from bailiwick.testing import MemoryBlobStore, MemoryClock, MemoryEntropy, MemoryLedgerStore
 

@@ -1,28 +1,14 @@
 """A guest does what it likes; the host gets an answer or an error that says what happened, and goes on."""
 
-import gc
-import json
-import os
-import random
-import subprocess
-import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-import bailiwick
 from bailiwick.engine import INPUT_BYTES_MAX, OUTPUT_BYTES_MAX, Engine, Refusal, read_answer
-from bailiwick.engine.calling import Finished, Trapped
-from bailiwick.engine.marshal import CachedCaller
 from bailiwick.errors import InputRefused, ModuleFailed, Unavailable, UsageRefused
 from bailiwick.model import Budget, Tier
 
 FREE = "(i64.const 0)"
-CALLS_WHILE_MEASURING = 20_000
-GROWTH_BYTES_MAX = 3 << 20
-"""What memory of the process may grow by in all those calls: less than 160 bytes a call."""
 
 LOOP = "(loop $l (br $l)) unreachable"
 GROW_ALL = "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))"
@@ -33,7 +19,6 @@ CLAIM_TOO_MUCH = f"(drop (memory.grow (i32.const 100))) (i64.const {OUTPUT_BYTES
 ECHO = "(i64.or (i64.shl (i64.extend_i32_u (local.get $at)) (i64.const 32)) (i64.extend_i32_u (local.get $size)))"
 FILL = "(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 8000000)) (br $l)) unreachable"
 PAGES_BY_EIGHT = "(i32.add (i32.const 48) (i32.div_u (memory.size) (i32.const 8)))"
-WASM = Path(bailiwick.__file__).parent / "builtin" / "modules" / "osha-intake" / "osha-intake.wasm"
 OK = b'{"ok":1}'
 
 FAILURES = {
@@ -299,218 +284,3 @@ def test_an_input_larger_than_the_guests_memory_is_the_guests_failure(engine, sa
     with pytest.raises(ModuleFailed) as caught:
         engine.run(saying(OK), "f", b'"' + b"x" * 200_000 + b'"', budget)
     assert caught.value.code == "module-answer"
-
-
-def test_a_thousand_failures_leave_the_next_guest_right(engine, guest_of, intake, observe):
-    """A poisoned store, a leaked trap or a reused buffer would show in the guest after the bad one."""
-    small = Budget(fuel=50_000, memory_bytes=1 << 20, deadline_ms=60_000)
-    bad = [guest_of(body) for body in (LOOP, GROW_ALL + " unreachable", "unreachable", "(i64.const -1)")]
-    header, row = "summary_nr,injury_line_nr,degree_of_inj,nature_of_inj,part_of_body,event_type", "7,1,1,12,13,5"
-    before = observe(header, row)
-    for call in range(1_000):
-        failure(engine, bad[call % len(bad)], small)
-    assert observe(header, row) == before
-    assert before["degree"] == "fatality"
-
-
-def test_calls_in_many_threads_give_what_they_give_in_one(engine, intake, saying, guest_of, budget):
-    """One store is one call; anything shared between them would mix answers."""
-    good = [saying(b'{"ok":%d}' % number) for number in range(8)]
-    bad = guest_of("unreachable")
-
-    def work(number):
-        seen = set()
-        for _ in range(200):
-            seen.add(engine.run(good[number], "f", b"{}", budget).output)
-            with pytest.raises(ModuleFailed):
-                engine.run(bad, "f", b"{}", budget)
-        return seen
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(work, range(8))) == [{b'{"ok":%d}' % number} for number in range(8)]
-
-
-def test_a_guest_that_spins_does_not_stop_other_threads(engine, guest_of, saying, budget):
-    """A guest that held the interpreter's lock would freeze the node for the length of its deadline."""
-    spinning = guest_of(LOOP)
-    long = Budget(fuel=1 << 62, memory_bytes=8 << 20, deadline_ms=300)
-    good, answered = saying(OK), 0
-    thread = threading.Thread(target=failure, args=(engine, spinning, long, Unavailable))
-    thread.start()
-    while thread.is_alive():
-        answered += engine.run(good, "f", b"{}", budget).output == OK
-    thread.join()
-    assert answered > 50
-
-
-def resident_bytes():
-    """Give the memory that the process holds, in bytes."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory in use is read from /proc, which is not here")
-def test_memory_and_files_stay_flat_over_many_calls(engine, guest_of, saying):
-    """A few hundred bytes lost per call would end a node in days."""
-    small = Budget(fuel=20_000, memory_bytes=1 << 20, deadline_ms=60_000)
-    good, bad = saying(OK), guest_of("unreachable")
-
-    def calls(count):
-        for call in range(count):
-            if call % 10:
-                engine.run(good, "f", b"{}", small)
-            else:
-                failure(engine, bad, small)
-
-    calls(2_000)
-    gc.collect()
-    memory, files = resident_bytes(), len(list(Path("/proc/self/fd").iterdir()))
-    calls(CALLS_WHILE_MEASURING)
-    gc.collect()
-    assert resident_bytes() - memory < GROWTH_BYTES_MAX
-    assert len(list(Path("/proc/self/fd").iterdir())) == files
-
-
-def test_both_ways_of_calling_cost_and_answer_the_same(engine, intake):
-    """Fuel is in the record: a figure that depends on the way of calling would differ between machines."""
-    header = "summary_nr,injury_line_nr,degree_of_inj,nature_of_inj,part_of_body,event_type,note"
-    dice = random.Random(7)
-    with Engine(marshaller="stock") as stock:
-        other = stock.load(WASM.read_bytes())
-        for _ in range(150):
-            row = "".join(dice.choice('0123456789,,,,,,,"\n\0é ') for _ in range(dice.randrange(40)))
-            question = json.dumps({"header": header, "row": row}).encode()
-            budget = Budget(fuel=dice.choice((500, 40_000, 1_000_000)), memory_bytes=2 << 20, deadline_ms=60_000)
-            assert ending(engine, intake, question, budget) == ending(stock, other, question, budget)
-
-
-def ending(engine, guest, question, budget):
-    """Give all that can be known of one call as one comparable value."""
-    try:
-        return engine.run(guest, "observe", question, budget)
-    except ModuleFailed as error:
-        return error.code, error.message
-
-
-FRESH = """
-import sys, pathlib
-from bailiwick.engine import Engine
-from bailiwick.model import Tier
-with Engine() as engine:
-    guest = engine.load(pathlib.Path(sys.argv[1]).read_bytes())
-    runs = [engine.run(guest, "observe", sys.argv[2].encode(), Tier.LIGHTWEIGHT.budget) for _ in range(2)]
-    print(engine.marshaller, runs)
-"""
-
-
-def test_fuel_memory_and_answer_are_the_same_in_fresh_processes(intake):
-    """Replay on another day starts a new process; if fuel moved there, a row at the limit would change its outcome."""
-    question = json.dumps({"header": "summary_nr", "row": "1"})
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", FRESH, str(WASM), question], capture_output=True, check=True, env=env
-        ).stdout
-        for env in ({**os.environ, "PYTHONHASHSEED": "1"}, {**os.environ, "PYTHONHASHSEED": "2"})
-    ]
-    assert runs[0] == runs[1]
-    assert runs[0].startswith(b"cached")
-
-
-SHORT = """
-import pathlib, resource, sys
-from bailiwick.engine import Engine
-from bailiwick.errors import Unavailable
-from bailiwick.model import Tier
-with Engine(allocator="on-demand") as engine:
-    guest = engine.load(pathlib.Path(sys.argv[1]).read_bytes())
-    question = b'{"header":"a","row":"1"}'
-    before = engine.run(guest, "observe", question, Tier.LIGHTWEIGHT.budget)
-    in_use = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (in_use + (64 << 20), resource.RLIM_INFINITY))
-    try:
-        engine.run(guest, "observe", question, Tier.LIGHTWEIGHT.budget)
-    except Unavailable as error:
-        print(error.code)
-    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    print(engine.run(guest, "observe", question, Tier.LIGHTWEIGHT.budget) == before)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="address space in use is read from /proc")
-def test_a_host_without_room_is_unavailable_and_works_again_later():
-    """A shortage taken for the guest's failure would be sealed as one."""
-    ran = subprocess.run([sys.executable, "-c", SHORT, str(WASM)], capture_output=True, check=False)
-    assert ran.stdout.split() == [b"engine-short", b"True"], ran.stderr
-
-
-def one_fuel_more(result):
-    """Count one unit of fuel too many."""
-    return Finished(result.output, result.fuel + 1, result.memory_bytes) if isinstance(result, Finished) else result
-
-
-def one_byte_off(result):
-    """Lose the answer's last byte."""
-    return Finished(result.output[:-1], result.fuel, result.memory_bytes) if isinstance(result, Finished) else result
-
-
-def other_cause(result):
-    """Name another trap."""
-    return Trapped("unreachable", result.memory_bytes) if isinstance(result, Trapped) else result
-
-
-def other_memory(result):
-    """Forget how much memory was in use."""
-    return Trapped(result.cause, 0) if isinstance(result, Trapped) else result
-
-
-@pytest.mark.parametrize("change", [one_fuel_more, one_byte_off, other_cause, other_memory])
-def test_the_self_test_rejects_a_fast_way_that_differs(monkeypatch, change):
-    """The fast way reads private structures; after an upgrade it must be found out before it is believed."""
-    true_call = CachedCaller.call
-
-    def lying(self, *rest):
-        try:
-            return change(true_call(self, *rest))
-        except Trapped as trapped:
-            raise change(trapped) from None
-
-    monkeypatch.setattr(CachedCaller, "call", lying)
-    with Engine() as engine:
-        assert engine.marshaller == "stock"
-
-
-def test_another_version_of_the_engine_is_called_its_own_way(monkeypatch, to_wasm, budget):
-    """Private structures of another version may differ, and the self-test itself could crash on them."""
-    monkeypatch.setattr("bailiwick.engine.sandbox.ENGINE_VERSION", "0.0.0")
-    with Engine() as engine:
-        assert engine.marshaller == "stock"
-
-
-def test_a_guest_of_another_engine_is_refused(engine, saying, budget):
-    """Compiled code of one engine in a store of another would end the process."""
-    guest = saying(OK)
-    with Engine() as other, pytest.raises(UsageRefused) as caught:
-        other.run(guest, "f", b"{}", budget)
-    assert caught.value.code == "engine-foreign"
-
-
-def test_closing_an_engine_ends_its_thread_and_its_calls(to_wasm, budget):
-    """A thread that stays would keep ticking for the life of the process."""
-    before = threading.active_count()
-    with Engine() as engine:
-        guest = reload(engine, to_wasm, "(i64.const 0)")
-        assert threading.active_count() == before + 1
-    assert threading.active_count() == before
-    with pytest.raises(Unavailable) as caught:
-        engine.run(guest, "f", b"{}", budget)
-    assert caught.value.code == "engine-closed"
-
-
-def test_an_engine_that_came_through_fork_refuses_to_work(engine, saying, budget):
-    """In a forked child no ticker runs, so a guest could spin past any deadline."""
-    guest = saying(OK)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.getpid", lambda: -1)
-        with pytest.raises(Unavailable) as caught:
-            engine.run(guest, "f", b"{}", budget)
-    assert caught.value.code == "engine-forked"

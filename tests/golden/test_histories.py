@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from bailiwick.adapters.packsource_builtin import builtin_module, builtin_packs
 from bailiwick.decisions import Decided, Loop, RawInput, Replayer, keep
 from bailiwick.engine import Engine
 from bailiwick.model import Actor, ModuleRef, Record, Tier
-from bailiwick.node import builtin_module, builtin_packs
 from bailiwick.packs import Pack, load_pack
 from bailiwick.testing import MemoryBlobStore, MemoryClock, MemoryEntropy, MemoryRecorder
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bailiwick.node import builtin_packs
+from bailiwick.adapters.packsource_builtin import builtin_packs
 from bailiwick.packs import Pack, evaluate, load_pack
 
 FOLDER = Path(__file__).parent / "decisions"

@@ -13,7 +13,7 @@ OUTSIDE_WORLD = {
     "uuid.uuid1", "uuid.uuid4", "os.urandom", "os.getenv", "os.environ", "random.random", "random.randint",
     "random.Random", "random.choice", "secrets.token_bytes", "secrets.token_hex",
 }  # fmt: skip
-MAY_ASK = ("src/bailiwick/adapters/", "src/bailiwick/node.py")
+MAY_ASK = ("src/bailiwick/adapters/", "src/bailiwick/node/")
 MAY_READ_ENVIRONMENT = "src/bailiwick/cli/options.py"
 """The terminal hands its environment to the settings; nothing else reads it."""
 

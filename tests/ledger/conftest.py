@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
-from bailiwick.keys import Signer, new_secret
-from bailiwick.ledger import Ledger
+from bailiwick.adapters.witness_memory import MemoryWitness
+from bailiwick.adapters.witnessmemory_memory import MemoryWitnessMemory
+from bailiwick.keys import COSIGNATURE, Signer, new_secret
+from bailiwick.ledger import Cosigner, KnownWitness, Ledger, witness_policy
 from bailiwick.model import Actor, Draft
 from bailiwick.testing import MemoryClock, MemoryDisk
 
 ORIGIN = "bailiwick/0123456789abcdef"
+W1 = Signer("witness.example/w1", new_secret(bytes([1] * 32)), COSIGNATURE)
 
 
 def anything(draft):
@@ -77,6 +80,24 @@ class Place:
         """Give several things to record."""
         return [self.draft(number) for number in range(start, start + count)]
 
+    def witness(self, signer=W1, memory=None, logs=None):
+        """Give a witness that knows the ledger's key."""
+        logs = [self.signer.verifier] if logs is None else logs
+        return Cosigner(memory or MemoryWitnessMemory(), signer, logs, clock=MemoryClock(1_700_000_000 * 10**9))
+
+    def known(self, signer=W1):
+        """Give what the ledger knows of a witness."""
+        return KnownWitness(name=signer.verifier.name.encode(), verifier=signer.verifier)
+
+    def policy(self, *signers, least=None):
+        """Give a policy of the ledger's key and these witnesses."""
+        return witness_policy([self.signer.verifier], [self.known(each) for each in signers], least=least)
+
+    def ask(self, ledger, *witnesses, signers=(W1,), least=None):
+        """Ask witnesses, and give the report."""
+        pairs = [(self.known(signer), witness) for signer, witness in zip(signers, witnesses, strict=True)]
+        return ledger.heads.ask(pairs, self.policy(*signers, least=least))
+
     def segment(self, first=0):
         """Give the path of a segment."""
         return self.folder / "seg" / f"{first:012d}.jsonl"
@@ -112,3 +133,31 @@ def ledger(place):
     """An open ledger in memory with its first record."""
     with place.create() as ledger:
         yield ledger
+
+
+@pytest.fixture
+def grown(place):
+    """A ledger with a witness, cosigned at two sizes."""
+    with place.create() as ledger:
+        witness = MemoryWitness(place.witness())
+        for _ in range(2):
+            ledger.record_many(place.tenant, place.drafts(5))
+            report = ledger.heads.ask([(place.known(), witness)], place.policy(W1))
+            assert report.is_met, report.outcomes
+        yield ledger, witness
+
+
+@pytest.fixture
+def witnessed(place, tmp_path):
+    """A ledger that names its witness, exported witnessed and then, with more records, not quite."""
+    with place.create() as ledger:
+        witness = MemoryWitness(place.witness())
+        ledger.heads.name_witness(W1.verifier)
+        ledger.record_many(place.tenant, place.drafts(8))
+        assert place.ask(ledger, witness).is_met
+        ledger.export(tmp_path / "whole")
+        (tmp_path / "receipt").write_text(ledger.prove(4))
+        (tmp_path / "record").write_bytes(ledger.read(4).raw)
+        ledger.record_many(place.tenant, place.drafts(8))
+        ledger.export(tmp_path / "stale")
+    return tmp_path

@@ -360,3 +360,55 @@ def test_the_key_of_a_retry_holds_nothing_personal(guarded: Ledger):
         guarded.record("local", good, key="jane@example.org")
     assert caught.value.code == "record-personal-data"
     assert "jane" not in caught.value.message
+
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("pattern", ["^sha256:[0-9a-f]{64}$", "^[a-z]{1,20}$", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        DIGEST,
+        DIGEST + "\n",
+        DIGEST.upper(),
+        DIGEST[:-1],
+        "x" + DIGEST,
+        "word",
+        "word\n",
+        "",
+        "jane@example.org",
+        "AKIAABCDEFGHIJKLMNOP",
+        "4111 1111 1111 1111",
+    ],
+)
+def test_the_quick_look_at_a_text_lets_nothing_by_that_the_careful_one_refuses(pattern: str, text: str):
+    """Wrong if what saves time at admission were a way round the contract or the lint, the first time or later."""
+    form = {"type": "string"} | ({"pattern": pattern} if pattern else {})
+    schema = {"type": "object", "additionalProperties": False, "properties": {"text": form}}
+    careful = _is_admitted(Admission({"a.b": schema}), text)
+    admission = Admission({"a.b": schema})
+    assert [_is_admitted(admission, text) for _ in range(3)] == [careful] * 3
+    if pattern.startswith("^sha256"):
+        assert careful == (text == DIGEST)
+    elif pattern:
+        assert careful == (text == "word")
+    else:
+        assert careful == (find_sensitive(text) is None)
+
+
+@pytest.mark.parametrize("value", [None, 7, True, ["word"], {"word": "word"}, b"word"])
+def test_what_is_no_text_is_refused_after_the_same_text_passed(value):
+    """Wrong if a value were taken for a text because one like it is remembered."""
+    schema = {"type": "object", "properties": {"text": {"type": "string"}}}
+    admission = Admission({"a.b": schema})
+    assert _is_admitted(admission, "word")
+    assert not _is_admitted(admission, value)
+
+
+def _is_admitted(admission: Admission, value: object) -> bool:
+    try:
+        admission.check(draft({"text": value}, event_type="a.b", resource="panic"))
+    except RecordRefused:
+        return False
+    return True

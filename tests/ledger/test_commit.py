@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.errors import LedgerPoisoned, RecordRefused, UsageRefused, Verdict
+from bailiwick.ledger import commit
 from bailiwick.ledger.record import RECORD_BYTES_MAX
 from bailiwick.ledger.recover import GROUP_BYTES_MAX
 from bailiwick.testing import FaultyDisk, fail
@@ -154,3 +155,56 @@ def test_processes_on_one_folder_leave_one_chain(make_place, tmp_path):
         assert len(records) == 360
         assert len({(*record.detail.values(),) for record in records}) == 360
     place.disk.close()
+
+
+class Sleeper:
+    """A caller in a thread of its own, asleep until its records are durable."""
+
+    def __init__(self, name):
+        """Queue under a name, which is the receipt that is waited for."""
+        self.ticket = commit._Ticket([name], key=None, size=1)
+        self.ticket.park()
+        self.ticket.taken = 1
+        self.thread = threading.Thread(target=self.ticket.wait, daemon=True)
+
+    def is_awake(self):
+        """Say whether the caller went on, within some seconds."""
+        self.thread.join(20)
+        return not self.thread.is_alive()
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_callers_of_a_group_wake_each_other_whether_it_was_kept_or_not(failing, monkeypatch):
+    """Wrong if the row of callers were broken somewhere: those behind would sleep on with their records durable."""
+    monkeypatch.setattr(commit, "PARKED_SECONDS_MAX", 600.0)
+    sleepers = [Sleeper(name) for name in range(20)]
+    answers = [LedgerPoisoned("no", hint="no") if failing else [name] for name in range(20)]
+    for sleeper in sleepers:
+        sleeper.thread.start()
+    commit._tell([(sleeper.ticket, sleeper.ticket.entries) for sleeper in sleepers], answers)
+    assert all(sleeper.is_awake() for sleeper in sleepers)
+    for sleeper, answer in zip(sleepers, answers, strict=True):
+        assert (sleeper.ticket.error if failing else sleeper.ticket.receipts) is answer
+
+
+def test_a_caller_whose_waker_was_interrupted_wakes_by_itself_and_wakes_the_rest(monkeypatch):
+    """Wrong if one caller's Ctrl-C left all behind it asleep, though their records are durable."""
+    monkeypatch.setattr(commit, "PARKED_SECONDS_MAX", 0.01)
+    interrupted, *behind = [Sleeper(name) for name in range(3)]
+    for sleeper in behind:
+        sleeper.thread.start()
+    everyone = [interrupted, *behind]
+    commit._tell([(sleeper.ticket, sleeper.ticket.entries) for sleeper in everyone], [[0], [1], [2]])
+    assert all(sleeper.is_awake() for sleeper in behind)
+
+
+def test_callers_are_told_in_the_order_in_which_they_came():
+    """Wrong if whoever came first were told last: a callback may rely on what the one before did."""
+    told = []
+    tickets = [commit._Ticket([at], key=None, size=1) for at in range(5)]
+    for at, ticket in enumerate(tickets):
+        ticket.taken = 1
+        ticket.future = Future()
+        ticket.future.add_done_callback(lambda _, at=at: told.append(at))
+    commit._tell([(ticket, ticket.entries) for ticket in tickets], [[at] for at in range(5)])
+    assert told == [0, 1, 2, 3, 4]

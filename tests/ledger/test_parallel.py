@@ -9,8 +9,9 @@ import pytest
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.ledgerstore_segments import FileSegments
 from bailiwick.errors import Verdict
+from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import parallel
-from bailiwick.ledger.parallel import JOBS_MAX, PARALLEL_RECORDS_MIN, jobs_for, verify_segments
+from bailiwick.ledger.parallel import JOBS_MAX, PARALLEL_RECORDS_MIN, jobs_for, parts_of, verify_segments
 from bailiwick.ledger.tree import Frontier
 from tests.ledger.conftest import Place
 
@@ -150,3 +151,35 @@ def test_a_tree_is_not_grafted_where_it_does_not_fit():
     apart.extend([bytes(32)] * 2)
     with pytest.raises(ValueError, match="cannot be grafted"):
         grown.graft(apart)
+
+
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_a_ledger_whose_keys_changed_is_the_same_in_parts(tmp_path, monkeypatch, request, is_apart):
+    """Wrong if a part were checked by the key that signed before it, or a change of key within a part were missed."""
+    if is_apart:
+        monkeypatch.setattr(parallel, "PART_RECORDS", PART)
+    else:
+        request.getfixturevalue("small_parts")
+    place = Place(SystemDisk(), segment_records=20)
+    place.folder = tmp_path / "ledger"
+    with place.create() as ledger:
+        for number in range(1, 4):
+            ledger.record_many(place.tenant, place.drafts(17, number))
+            ledger.heads.rotate(Signer(place.origin, new_secret(bytes([number]) * 32)))
+            ledger.checkpoint()
+        whole, parts = ledger.verify(), ledger.verify(jobs=2)
+        key = ledger.verifier_key()
+    assert whole.verdict is Verdict.OK
+    assert whole.key == key != place.signer.verifier.text()
+    assert parts == whole
+
+
+@pytest.mark.parametrize(("size", "jobs"), [(0, 2), (1, 2), (70_000, 2), (10_000_000, 2), (10_000_000, 64)])
+def test_parts_are_subtrees_that_follow_one_another(size, jobs):
+    """Wrong if a record were in no part or in two, or a part could not be grafted where it starts."""
+    parts = parts_of(size, jobs)
+    assert [stop for _, stop in parts[:-1]] == [start for start, _ in parts[1:]]
+    assert (parts[0][0], parts[-1][1]) == (0, size) if parts else size == 0
+    widths = {stop - start for start, stop in parts[:-1]}
+    assert all(width & (width - 1) == 0 for width in widths)
+    assert len(widths) <= 1

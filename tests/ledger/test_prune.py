@@ -5,7 +5,9 @@ from contextlib import suppress
 
 import pytest
 
+from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.ledgerstore_memory import MemoryLedgerStore
+from bailiwick.adapters.ledgerstore_sqlite import SqliteLedgerStore
 from bailiwick.canonical import time_ns
 from bailiwick.errors import (
     BailiwickError,
@@ -71,11 +73,17 @@ class Kept:
         return plan
 
 
-@pytest.fixture(params=["files", "memory"])
-def kept(request, make_place):
-    """A ledger that has something to prune, in each store that prunes."""
+@pytest.fixture(params=["files", "memory", "sqlite"])
+def kept(request, make_place, tmp_path):
+    """A ledger that has something to prune, in each store that prunes and needs no server."""
     place = make_place(segment_records=200)
-    return Kept(place, MemoryLedgerStore() if request.param == "memory" else None)
+    disk = SystemDisk()
+    making = {"files": lambda: None, "memory": MemoryLedgerStore, "sqlite": lambda: SqliteLedgerStore(tmp_path, disk)}
+    store = making[request.param]()
+    yield Kept(place, store)
+    if store is not None:
+        store.close()
+    disk.close()
 
 
 @pytest.fixture

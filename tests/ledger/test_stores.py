@@ -14,9 +14,12 @@ from bailiwick.adapters.ledgerstore_memory import MemoryLedgerStore
 from bailiwick.adapters.ledgerstore_postgres import PostgresLedgerStore
 from bailiwick.adapters.ledgerstore_s3 import Bucket, S3LedgerStore
 from bailiwick.adapters.ledgerstore_sqlite import SqliteLedgerStore
-from bailiwick.errors import LedgerBroken, LedgerRaced, Unavailable, UsageRefused, Verdict
-from bailiwick.ledger import move_ledger, verify_bundle
-from bailiwick.testing import MemoryDisk
+from bailiwick.adapters.witness_memory import MemoryWitness
+from bailiwick.adapters.witnessmemory_memory import MemoryWitnessMemory
+from bailiwick.errors import LedgerBroken, LedgerRaced, NotTrusted, Unavailable, UsageRefused, Verdict
+from bailiwick.keys import COSIGNATURE, Signer, new_secret
+from bailiwick.ledger import Cosigner, Keyring, KnownWitness, move_ledger, verify_bundle, witness_policy
+from bailiwick.testing import MemoryClock, MemoryDisk
 
 STORES = ["files", "sqlite", "postgres", "s3"]
 GROUP = 250
@@ -78,6 +81,85 @@ def test_the_same_records_in_every_store_export_the_same_bytes(opener, make_plac
         assert verify_bundle(bundle.path, key=bundle.key).verdict is Verdict.OK
         exported[name] = digest_of(bundle.path)
     assert len(set(exported.values())) == 1, exported
+
+
+W1 = Signer("witness.example/w1", new_secret(bytes([1] * 32)), COSIGNATURE)
+KNOWN = KnownWitness(name=W1.verifier.name.encode(), verifier=W1.verifier)
+
+
+def keys_of(place):
+    """Give the key that the ledger begins with, and the one that it is handed on to."""
+    return [place.signer, Signer(place.origin, new_secret(bytes(range(2, 34))))]
+
+
+def stand_for(place, ledger, witness, policy):
+    """Let the witness cosign what there is, and say whether that was enough."""
+    return ledger.heads.ask([(KNOWN, witness)], policy).is_met
+
+
+def witness_and_rotate(place, open_store, folder):
+    """Be cosigned, hand the ledger on to a new key, be cosigned again; give the bundle and the policy."""
+    keys = keys_of(place)
+    verifiers = [each.verifier for each in keys]
+    policy = witness_policy(verifiers, [KNOWN])
+    clock = MemoryClock(1_700_000_000 * 10**9)
+    witness = MemoryWitness(Cosigner(MemoryWitnessMemory(), W1, verifiers, clock=clock))
+    with place.create(open_store()) as ledger:
+        ledger.heads.name_witness(W1.verifier)
+        write(place, ledger, 20)
+        assert stand_for(place, ledger, witness, policy)
+        ledger.heads.rotate(keys[1])
+        ledger.record("local", place.draft(20))
+        assert stand_for(place, ledger, witness, policy)
+    with place.open(open_store(), signer=Keyring(keys)) as ledger:
+        assert ledger.verifier_key() == keys[1].verifier.text()
+        assert list(ledger.heads.keys()) == verifiers
+        assert ledger.verify().verdict is Verdict.OK
+        write(place, ledger, 3)
+        assert stand_for(place, ledger, witness, policy)
+        return ledger.export(folder), policy
+
+
+def test_a_witnessed_and_rotated_ledger_exports_the_same_bytes_from_every_store(opener, make_place, tmp_path):
+    """Wrong if who stands for a ledger, and under which key it goes on, depended on where it is kept."""
+    exported = {}
+    for name in STORES:
+        bundle, policy = witness_and_rotate(make_place(), opener(name), tmp_path / f"bundle-{name}")
+        report = verify_bundle(bundle.path, key=None, policy=policy)
+        assert report.verdict is Verdict.OK, (name, report.problems)
+        exported[name] = digest_of(bundle.path)
+    assert len(set(exported.values())) == 1, exported
+
+
+@pytest.mark.parametrize("name", ["postgres", "s3"])
+def test_another_machine_finds_the_key_and_asks_the_witness_anew(opener, make_place, tmp_path, name):
+    """Wrong if the lines of witnesses, which lie beside the records, were missed where the node's disk was lost."""
+    place, open_store = make_place(), opener(name)
+    bundle, policy = witness_and_rotate(place, open_store, tmp_path / "here")
+    keys = keys_of(place)
+    witness = MemoryWitness(
+        Cosigner(MemoryWitnessMemory(), W1, [each.verifier for each in keys], clock=MemoryClock(1_700_000_000 * 10**9))
+    )
+    with place.open(open_store("elsewhere"), signer=Keyring(keys)) as ledger:
+        assert stand_for(place, ledger, witness, policy)
+        again = ledger.export(tmp_path / "elsewhere")
+    assert again.records >= bundle.records
+    assert verify_bundle(again.path, key=None, policy=policy, since=bundle.path).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_another_key_signs_nothing_in_any_store(opener, make_place, name):
+    """Wrong if a ledger could be signed by a key that its records never handed it on to."""
+    place, open_store = make_place(), opener(name)
+    with place.create(open_store()) as ledger:
+        ledger.heads.rotate(keys_of(place)[1])
+    other = place.open(open_store(), signer=Keyring([place.signer, place.other_signer]))
+    other.record("local", place.draft())
+    with pytest.raises(NotTrusted):
+        other.checkpoint()
+    place.abandon(other)
+    with place.open(open_store(), signer=Keyring(keys_of(place))) as ledger:
+        assert ledger.verify().verdict is Verdict.OK
 
 
 @pytest.mark.parametrize("name", ["sqlite", "postgres", "s3"])

@@ -10,8 +10,9 @@ import pytest
 
 from bailiwick.errors import BailiwickError
 from bailiwick.ledger.record import MARK_PREFIX
-from bailiwick.node import Node, Settings
+from bailiwick.node import Node
 from bailiwick.schema import Schemas, parse_document
+from bailiwick.settings import Settings
 
 SCHEMAS = Schemas()
 TENANT = "local"
@@ -34,6 +35,7 @@ DETAILS = {
     "effect.result": "effect-result",
     "panic.set": "panic-set",
     "subject.erased": "subject-erased",
+    "subject.expired": "subject-expired",
 }
 
 

@@ -16,7 +16,8 @@ import pytest
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
 from bailiwick.adapters.ledgerstore_quarantine import Quarantine
 from bailiwick.errors import LedgerPoisoned
-from bailiwick.ledger import recover, tip, writer
+from bailiwick.ledger import audit, chain, recover, tip, writer
+from bailiwick.ledger.record import decode
 from bailiwick.testing import SimulatedDisk
 from bailiwick.testing.simulation import LedgerSimulation
 
@@ -117,11 +118,6 @@ def go_on_after_a_failed_write(patch):
     patch.setattr(FileLedgerStore, "_undo", lambda store, segment, error: None)
 
 
-def leave_a_failed_group_in_place(patch):
-    """The bytes of a group whose flush failed stay for others to build on."""
-    patch.setattr(FileLedgerStore, "_undo", lambda store, segment, error: None)
-
-
 def ignore_what_others_append(patch):
     """A writer goes on from the end that it knows."""
     patch.setattr(writer.Writer, "_catch_up", lambda this: None)
@@ -188,6 +184,24 @@ def promise_before_the_flush(patch):
     patch.setattr(SimulatedDisk, "sync", sync)
 
 
+def move_aside_whatever_cannot_be_read(patch):
+    """A worn record in the middle is taken for a write that was cut off."""
+    patch.setattr(recover, "_check_torn", lambda *_: None)
+
+
+def follow_any_link(patch):
+    """A record may be chained to bytes that are not there."""
+    once = chain.read_next
+
+    def read_next(raw, index, prev_hash, timestamp):
+        with contextlib.suppress(ValueError):
+            prev_hash = decode(raw).prev_hash
+        return once(raw, index, prev_hash, timestamp)
+
+    patch.setattr(audit, "read_next", read_next)
+    patch.setattr(tip, "read_next", read_next)
+
+
 REMOVALS = [
     skip_flush,
     skip_folder_flush,
@@ -196,7 +210,6 @@ REMOVALS = [
     build_on_what_others_left,
     flush_what_others_left_as_it_is,
     trust_the_name_of_a_new_segment,
-    leave_a_failed_group_in_place,
     go_on_after_a_failed_write,
     ignore_what_others_append,
     let_time_go_back,
@@ -207,6 +220,8 @@ REMOVALS = [
     move_aside_without_a_copy,
     cut_more_than_was_torn,
     promise_before_the_flush,
+    move_aside_whatever_cannot_be_read,
+    follow_any_link,
 ]
 
 
@@ -239,6 +254,36 @@ REMOVALS_OF_ONE = {
         "from bailiwick.adapters.ledgerstore_files import FileLedgerStore as s; s._is_held = lambda _: True",
         "ledger/test_commit_whole.py::test_who_lost_the_lock_before_the_write_writes_nothing",
     ),
+    "leave a failed group in its place": (
+        "from bailiwick.adapters.ledgerstore_files import FileLedgerStore as s; s._undo = lambda *_: None",
+        "simulation/test_fault_list.py::test_a_group_whose_flush_failed_is_taken_off_again",
+    ),
+    "believe the turn of whoever asks": (
+        "from bailiwick.adapters import ledgerstore_exclusive as e\n"
+        "once = e.Exclusive._take\n"
+        "def take(this):\n"
+        "    once(this); this._store._is_undisturbed = True\n"
+        "e.Exclusive._take = take",
+        "simulation/test_fault_list.py::test_what_another_did_since_the_last_turn_is_looked_for",
+    ),
+    "go on from the turn before, whoever had it": (
+        "from bailiwick.adapters import ledgerstore_exclusive as e\n"
+        "once = e.Exclusive._take\n"
+        "def take(this):\n"
+        "    before = this._store._turn; once(this)\n"
+        "    this._store._is_undisturbed = before >= 0\n"
+        "e.Exclusive._take = take",
+        "simulation/test_fault_list.py::test_what_another_did_since_the_last_turn_is_looked_for",
+    ),
+    "keep a file open that another process may have deleted": (
+        "from bailiwick.adapters import ledgerstore_exclusive as e\n"
+        "once = e.Exclusive._take\n"
+        "def take(this):\n"
+        "    let_go = this._disk.release; this._disk.release = lambda path: None\n"
+        "    once(this); this._disk.release = let_go\n"
+        "e.Exclusive._take = take",
+        "simulation/test_fault_list.py::test_what_another_did_since_the_last_turn_is_looked_for",
+    ),
     "let drafts have the ledger's own marks": (
         "from bailiwick.ledger import record; record._check_names = lambda _: None",
         "ledger/test_commit_whole.py::test_a_draft_cannot_have_the_ledgers_own_marks",
@@ -255,6 +300,79 @@ REMOVALS_OF_ONE = {
     "let a forked process lock": (
         "from bailiwick.adapters import disk_system as d; d.os.getpid = lambda: 1",
         "simulation/test_fault_list.py::test_a_forked_writer_appends_nothing",
+    ),
+    "believe that a write was whole": (
+        "import os; from bailiwick.adapters.disk_system import SystemDisk as d\n"
+        "d.write = lambda disk, path, offset, data: os.pwrite(disk._handle(path), data, offset)",
+        "conformance/ports/test_disk.py::test_short_writes_are_finished",
+    ),
+    "prove by any column": (
+        "from bailiwick.ledger import prover, writer\n"
+        "prover.verify_inclusion = writer.verify_inclusion = lambda *_: None",
+        "ledger/test_faults_mutations.py::test_columns_that_are_deleted_stale_or_of_another_ledger_change_no_proof",
+    ),
+    "let a second history follow a kept checkpoint": (
+        "from bailiwick.ledger import bundle; bundle._BundleAudit._check_older = lambda *_: None",
+        "ledger/test_bundle.py::test_a_second_history_under_the_same_key_is_forked",
+    ),
+    "cosign whatever a log asks for": (
+        "from bailiwick.ledger import witness; witness._check_growth = lambda *_: None",
+        "ledger/test_witness.py::test_what_grew_is_cosigned_again_and_what_did_not_is_refused",
+    ),
+    "believe any answer of a witness": (
+        "from bailiwick.ledger import witness; witness.is_cosigned = lambda *_: True",
+        "ledger/test_heads.py::test_a_witness_that_lies_is_named_and_not_believed",
+    ),
+    "take a witness that refuses for one that is behind": (
+        "from bailiwick.ledger import witness\n"
+        "def suspect(this, asked, name, claim):\n"
+        "    return witness.Outcome(name=name, verdict=witness.WitnessVerdict.LIES, message=claim)\n"
+        "witness.Asking._suspect = suspect",
+        "ledger/test_heads.py::test_an_edge_that_comes_back_smaller_is_told_that_it_lost_records",
+    ),
+    "take records as long as they come": (
+        "from bailiwick.ledger import record; record.RECORD_BYTES_MAX = 1 << 20",
+        "simulation/test_fault_list.py::test_hostile_detail_is_kept_to_the_byte_or_refused",
+    ),
+    "take numbers as large as they come": (
+        "from bailiwick import canonical; canonical.INTEGER_MAX = 10**400",
+        "simulation/test_fault_list.py::test_hostile_detail_is_kept_to_the_byte_or_refused",
+    ),
+    "believe whatever a store gives": (
+        "from bailiwick.ledger import audit, chain, export, tip\n"
+        "once = chain.read_next\n"
+        "def read_next(raw, index, prev_hash, timestamp):\n"
+        "    return once(raw, index, chain.decode(raw).prev_hash, timestamp)\n"
+        "audit.read_next = tip.read_next = read_next",
+        "ledger/test_stores.py::test_a_store_that_gives_other_bytes_than_it_was_given_is_found_out",
+    ),
+    "take the checkpoint of any log": (
+        "from bailiwick.ledger import bundle, note\n"
+        "bundle.open_checkpoint = lambda text, _: note.split_checkpoint(text)[0]\n"
+        "bundle._is_signed_by = lambda *_: True",
+        "simulation/test_fault_list.py::test_a_checkpoint_of_another_log_stands_for_nothing",
+    ),
+    "export tiles of another form": (
+        "from bailiwick.ledger import export\n"
+        "def frame(records):\n"
+        "    return b''.join(len(raw).to_bytes(2, 'little') + raw for raw in records)\n"
+        "export.frame_entries = frame",
+        "interop/test_bundle.py::test_tlog_scales_accepts_the_export",
+    ),
+    "serve one sink after another": (
+        "from bailiwick.sinks import outflow\n"
+        "once = outflow.ThreadPoolExecutor\n"
+        "outflow.ThreadPoolExecutor = lambda count, **words: once(1, **words)",
+        "sinks/test_outflow.py::test_a_sink_that_never_answers_holds_nobody_else",
+    ),
+    "put an object where there is one": (
+        "from bailiwick.adapters.ledgerstore_s3 import S3LedgerStore as s\n"
+        "import botocore.client as c\n"
+        "once = c.BaseClient._make_api_call\n"
+        "def call(client, name, words):\n"
+        "    return once(client, name, {key: words[key] for key in words if key != 'IfNoneMatch'})\n"
+        "c.BaseClient._make_api_call = call",
+        "conformance/ports/test_ledgerstore_s3.py::test_of_two_writers_with_one_end_in_mind_one_is_refused",
     ),
     "take any tree for the one that was signed": (
         "from bailiwick.ledger import audit, chain, tip; once = chain.read_checkpoint\n"

@@ -4,7 +4,7 @@
 |---|---|
 | each line of ``FAULTS`` | the tests beside it; those of this file are for faults that fit nowhere else |
 
-That each defence is needed, ``test_defences.py`` shows: it takes them away one by one.
+That each defence is needed, ``test_defences.py`` shows: it takes them away one by one. ``docs/faults.md`` has both.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import pytest
 
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
-from bailiwick.errors import BailiwickError, LedgerBroken, Verdict
+from bailiwick.errors import BailiwickError, LedgerBroken, LedgerPoisoned, RecordRefused, Unavailable, Verdict
 from bailiwick.keys import Signer, new_secret
-from bailiwick.ledger import Ledger
-from bailiwick.model import Actor, Draft
-from bailiwick.testing import MemoryClock, MemoryDisk
+from bailiwick.ledger import Ledger, verify_bundle
+from bailiwick.ledger.note import sign_checkpoint, split_checkpoint
+from bailiwick.model import Actor, Draft, Pruned
+from bailiwick.testing import MemoryClock, MemoryDisk, Mishap, SimulatedDisk
 
 TESTS = Path(__file__).parents[1]
 ORIGIN = "bailiwick/0123456789abcdef"
@@ -76,7 +77,7 @@ FAULTS = {
     ],
     "who holds the key rewrites history": [
         "ledger/test_bundle.py::test_a_second_history_under_the_same_key_is_forked",
-        "ledger/test_witness.py::test_an_edge_that_grew_past_it_on_another_way_is_forked",
+        "ledger/test_heads.py::test_an_edge_that_grew_past_it_on_another_way_is_forked",
     ],
     "clock back and forward ten years": [
         "ledger/test_log.py::test_a_clock_that_goes_back_is_recorded_once_and_time_stands",
@@ -108,14 +109,86 @@ FAULTS = {
         "ledger/test_faults_mutations.py::test_columns_that_are_deleted_stale_or_of_another_ledger_change_no_proof",
     ],
     "disk lost, node comes back under its old key": [
-        "ledger/test_witness.py::test_an_edge_that_comes_back_smaller_is_told_that_it_lost_records",
+        "ledger/test_heads.py::test_an_edge_that_comes_back_smaller_is_told_that_it_lost_records",
     ],
     "verified by the tools of others": [
         "interop/test_bundle.py::test_go_accepts_the_export_and_every_record_in_it",
         "interop/test_bundle.py::test_tlog_scales_accepts_the_export",
     ],
+    "records of 65,536 bytes; detail with NUL, half characters, 10^200": [
+        "ledger/test_record.py::test_the_largest_record_is_kept_and_one_byte_more_is_refused",
+        "simulation/test_fault_list.py::test_hostile_detail_is_kept_to_the_byte_or_refused",
+    ],
+    "a store that returns other bytes than it was given": [
+        "ledger/test_stores.py::test_a_store_that_gives_other_bytes_than_it_was_given_is_found_out",
+        "ledger/test_stores.py::test_a_target_that_gives_other_bytes_back_ends_the_move",
+    ],
+    "a checkpoint from another log": [
+        "simulation/test_fault_list.py::test_a_checkpoint_of_another_log_stands_for_nothing",
+    ],
+    "a witness that lies, lags or is down": [
+        "ledger/test_heads.py::test_a_witness_that_lies_is_named_and_not_believed",
+        "ledger/test_heads.py::test_a_witness_that_lags_behind_another_is_brought_up",
+        "ledger/test_heads.py::test_a_witness_that_is_down_is_a_warning",
+    ],
+    "a sink that never answers": [
+        "sinks/test_outflow.py::test_a_sink_that_never_answers_holds_nobody_else",
+    ],
 }
 """Each fault, and the tests that show that it is withstood, by their path within ``tests``."""
+
+DEFENCES = {
+    "kill -9": ["build_on_what_others_left", "forget_what_an_interrupted_recovery_moved"],
+    "power cut": [
+        "skip_flush",
+        "skip_folder_flush",
+        "promise_before_the_flush",
+        "trust_the_name_of_a_new_segment",
+        "flush_what_others_left_as_it_is",
+    ],
+    "torn sector": ["keep_half_a_group", "drop_without_a_word", "move_aside_without_a_copy", "cut_more_than_was_torn"],
+    "no room": ["go_on_after_a_failed_write", "leave a failed group in its place"],
+    "EIO on a flush": [
+        "flush_again_after_an_error",
+        "believe_a_flush_that_failed",
+        "keep the handle of a failed flush",
+    ],
+    "short write": ["believe that a write was whole", "write as much at once as is asked for"],
+    "bit flip": [
+        "follow_any_link",
+        "move_aside_whatever_cannot_be_read",
+        "believe that the head is of these records",
+        "move aside whatever cannot be read",
+    ],
+    "cut at each byte": ["forget how much there was"],
+    "reorder": ["take any tree for the one that was signed", "follow_any_link"],
+    "who holds the key": ["let a second history follow a kept checkpoint", "cosign whatever a log asks for"],
+    "clock back": ["let_time_go_back"],
+    "two writers": [
+        "ignore_what_others_append",
+        "record_again_under_the_same_key",
+        "go on from the turn before, whoever had it",
+        "believe the turn of whoever asks",
+        "put an object where there is one",
+    ],
+    "fork in a writer": [
+        "let a forked process lock",
+        "write under a lock that is lost",
+        "keep a file open that another process may have deleted",
+    ],
+    "what a store does": ["take numbers as large as they come", "let drafts have the ledger's own marks"],
+    "head, columns": ["believe any head", "prove by any column"],
+    "disk lost": ["take a witness that refuses for one that is behind"],
+    "verified by the tools": ["export tiles of another form"],
+    "records of 65,536": ["take records as long as they come", "take numbers as large as they come"],
+    "a store that returns": ["believe whatever a store gives"],
+    "a checkpoint from another": ["take the checkpoint of any log"],
+    "a witness that lies": ["believe any answer of a witness"],
+    "a sink that never": ["serve one sink after another"],
+}
+"""What is taken away for each fault in ``test_defences.py``, by what the fault begins with."""
+
+PAGE = TESTS.parent / "docs" / "faults.md"
 
 
 def names_of(path: Path) -> set[str]:
@@ -133,7 +206,57 @@ def test_every_fault_has_tests_that_exist():
             if not (TESTS / file).is_file() or name not in names_of(TESTS / file):
                 missing.append(f"{fault}: {each}")
     assert missing == []
-    assert len(FAULTS) == 17
+    assert len(FAULTS) == 22
+
+
+def defences_of(fault):
+    """Give what is taken away for a fault."""
+    return next(names for start, names in DEFENCES.items() if fault.startswith(start))
+
+
+def removals():
+    """Give the names of everything that ``test_defences.py`` takes away."""
+    tree = ast.parse((TESTS / "simulation" / "test_defences.py").read_text())
+    lists = {
+        each.targets[0].id: each.value
+        for each in tree.body
+        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)
+    }
+    by_lives = {each.id for each in lists["REMOVALS"].elts}
+    return by_lives | {each.value for each in lists["REMOVALS_OF_ONE"].keys}
+
+
+def test_every_fault_has_a_defence_that_is_taken_away():
+    """Wrong if a fault's tests could pass without what they are for, or a removal belonged to no fault."""
+    named = {name for fault in FAULTS for name in defences_of(fault)}
+    assert named == removals()
+    assert len(DEFENCES) == len(FAULTS)
+
+
+def page():
+    """Write the page of faults."""
+    lines = [
+        "# Faults",
+        "",
+        "What a ledger must withstand, and the tests that show it. Each defence in the last column is taken away by",
+        "`tests/simulation/test_defences.py`: then a simulated life, or the defence's own test, has to fail. This page",
+        "comes from `tests/simulation/test_fault_list.py`, which compares it (`BAILIWICK_WRITE_GOLDEN=1` writes it).",
+        "",
+        "| Fault | Shown by | What is taken away, and missed |",
+        "|---|---|---|",
+    ]
+    for fault, shown_by in FAULTS.items():
+        shown = "<br>".join(f"`{each.partition('::')[2]}` ({each.partition('::')[0]})" for each in shown_by)
+        removed = "<br>".join(name.replace("_", " ") for name in defences_of(fault))
+        lines.append(f"| {fault} | {shown} | {removed} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_of_faults_is_this_list():
+    """Wrong if the page said more, or less, than there is."""
+    if os.environ.get("BAILIWICK_WRITE_GOLDEN"):
+        PAGE.write_text(page())
+    assert PAGE.read_text() == page()
 
 
 def ledger_at(disk, clock=None, *, is_new=False, folder=FOLDER):
@@ -156,8 +279,6 @@ def draft(number):
 
 def test_a_full_disk_stops_appending_and_nothing_else():
     """Wrong if a full disk lost, doubled or hid a record, or kept the ledger from going on once there is room."""
-    from bailiwick.testing import Mishap, SimulatedDisk
-
     disk, clock = SimulatedDisk(seed=1), MemoryClock(step_ns=1_000)
     ledger_at(disk, clock, is_new=True).close()
     ledger = ledger_at(disk, clock)
@@ -177,6 +298,106 @@ def test_a_full_disk_stops_appending_and_nothing_else():
         again.record("local", draft(2), key="two")
         numbers = [record.detail["number"] for record in again.records() if "number" in record.detail]
         assert numbers == [1, 2]
+
+
+def test_a_group_whose_flush_failed_is_taken_off_again():
+    """Wrong if its bytes stayed for others to read and to build on, and a power cut could still take them."""
+    disk = SimulatedDisk(seed=1)
+    path = FOLDER / "seg" / "000000000000.jsonl"
+    with ledger_at(disk, is_new=True) as ledger:
+        ledger.record("local", draft(1))
+        before = disk.read(path)
+        disk.plan(Mishap.FLUSH_FAILS, after=1)
+        with pytest.raises(LedgerPoisoned):
+            ledger.record("local", draft(2))
+        assert disk.read(path) == before
+
+
+@pytest.mark.parametrize("meanwhile", ["retired", "new segment", "pruned"])
+def test_what_another_did_since_the_last_turn_is_looked_for(meanwhile, tmp_path):
+    """Wrong if a writer that saves itself a look went on in a store that was retired, or behind another's segment."""
+    one, other = (FileLedgerStore(tmp_path, SystemDisk(), segment_records=4) for _ in range(2))
+    records = [b"%d" % number for number in range(12)]
+    with one.exclusive():
+        one.append(one.count(), records[:4])
+    with one.exclusive():
+        assert one.count() == 4
+    with other.exclusive():
+        assert other.count() == 4
+        if meanwhile == "retired":
+            other.retire("it went to a store of another kind")
+        else:
+            other.append(4, records[4:10])
+        if meanwhile == "pruned":
+            other.prune(pruned_to(5), [bytes(32)] * 5, [(0, records[0])])
+    if meanwhile == "retired":
+        with pytest.raises(Unavailable), one.exclusive():
+            raise AssertionError("a store that is retired was given")
+        return
+    with one.exclusive():
+        assert one.count() == 10
+        one.append(10, records[10:])
+    with other.exclusive():
+        assert other.read(5, other.count()) == records[5:]
+
+
+def pruned_to(minimum):
+    """Say what is kept of records below a minimum."""
+    return Pruned(
+        minimum=minimum,
+        prev_hash=f"{minimum:064x}",
+        timestamp="2020-09-13T12:26:40.000000001Z",
+        peaks=(bytes(32),) * minimum.bit_count(),
+        archives=((minimum, "records"),),
+    )
+
+
+HOSTILE = {
+    "NUL": "a\x00b",
+    "separators": "\u2028\u2029\x0b\x85\x1c",
+    "the largest number": 2**53 - 1,
+    "half a character": "\ud800",
+    "10^200": 10**200,
+    "-10^200": -(10**200),
+    "a float": 1e308,
+    "65,536 bytes": "x" * 65_536,
+}
+KEPT = {"NUL", "separators", "the largest number"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_detail_is_kept_to_the_byte_or_refused(name):
+    """Wrong if a store, a reader or another tool could read something else than was recorded."""
+    disk, detail = MemoryDisk(), {"given": HOSTILE[name]}
+    with ledger_at(disk, is_new=True) as ledger:
+        hostile = Draft(event_type="test.step", resource="test/1", detail=detail, actor=ACTOR)
+        if name not in KEPT:
+            with pytest.raises(RecordRefused):
+                ledger.record("local", hostile)
+            assert ledger.size() == 1
+            return
+        receipt = ledger.record("local", hostile)
+    with ledger_at(disk) as again:
+        assert again.read(receipt.index).detail == detail
+        assert again.leaf(receipt.index) == receipt.leaf
+        assert again.verify().verdict is Verdict.OK
+
+
+def test_a_checkpoint_of_another_log_stands_for_nothing(tmp_path):
+    """Wrong if a head that somebody else's key signed could be put in the place of this log's, or be kept for it."""
+    other = Signer("bailiwick/fedcba9876543210", new_secret(bytes(32)))
+    with ledger_at(MemoryDisk(), is_new=True) as ledger:
+        ledger.record("local", draft(1))
+        ledger.export(tmp_path / "bundle")
+    own = (tmp_path / "bundle" / "checkpoint").read_bytes()
+    checkpoint = split_checkpoint(own)[0]
+    foreign = sign_checkpoint(checkpoint.size, checkpoint.root, other).note
+    key = SIGNER.verifier.text()
+    (tmp_path / "kept").write_bytes(foreign)
+    report = verify_bundle(tmp_path / "bundle", key=key, since=tmp_path / "kept")
+    assert report.verdict is Verdict.UNTRUSTED_KEY
+    (tmp_path / "bundle" / "checkpoint").write_bytes(foreign)
+    assert verify_bundle(tmp_path / "bundle", key=key).verdict is Verdict.ALTERED
 
 
 def test_time_stands_while_the_clock_is_ten_years_back():

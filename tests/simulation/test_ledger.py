@@ -29,7 +29,7 @@ def failures(first: int, count: int) -> list[str]:
 
 
 def test_a_hundred_lives_keep_every_promise(capsys):
-    """Wrong if a crash, a full disk, a failed flush or a clock could lose or double what was acknowledged."""
+    """Wrong if a crash, a full disk, a worn bit or a clock could lose, double or falsify what was acknowledged."""
     if TELLS:
         life = LedgerSimulation(FIRST_SEED)
         with capsys.disabled():
@@ -72,6 +72,9 @@ def test_the_lives_meet_every_mishap():
         "move the clock by -",
         "open once more",
         "submit [",
+        "wear bit",
+        "opened worn: None",
+        "opened worn: LedgerBroken",
     ):
         assert happened in told, happened
     kinds = [record for seed in range(1, 9) for record in LedgerSimulation(seed).kinds()]

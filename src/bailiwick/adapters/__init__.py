@@ -1,1 +1,1 @@
-"""Everything that touches the outside, a file each: ``<port>_<technology>.py``. Chosen in ``node.py`` only."""
+"""Everything that touches the outside, a file each: ``<port>_<technology>.py``. Chosen in ``node`` only."""

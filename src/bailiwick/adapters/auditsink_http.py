@@ -15,7 +15,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from bailiwick.adapters.auditsink_tls import connect, tls_context, within
+from bailiwick.adapters.auditsink_tls import tls_context
+from bailiwick.adapters.tls import connect, within
 from bailiwick.errors import SinkRefused, SinkUnavailable, UsageRefused
 from bailiwick.ports import Clock
 

@@ -15,7 +15,8 @@ import ssl
 from collections.abc import Sequence
 from typing import Any
 
-from bailiwick.adapters.auditsink_tls import connect, tls_context, within
+from bailiwick.adapters.auditsink_tls import tls_context
+from bailiwick.adapters.tls import connect, within
 from bailiwick.errors import SinkUnavailable, UsageRefused
 from bailiwick.model import AuditEvent
 

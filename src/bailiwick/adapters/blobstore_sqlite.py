@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +33,7 @@ from bailiwick.adapters.keystore_envelope import (
     open_bytes,
     seal_bytes,
 )
+from bailiwick.adapters.sqlitefiles import error_kind, make_tables, switch_to_log, version_of
 from bailiwick.canonical import digest as digest_of
 from bailiwick.errors import NotFound, Unavailable, UsageRefused
 from bailiwick.model import check_digest, check_subject, check_tenant
@@ -51,7 +51,6 @@ BLOBS_PER_MOVE = 256
 BUSY_SECONDS_MAX = 10.0
 """Longest wait for another process that writes, in seconds."""
 
-RETRY_SECONDS = 0.01
 _FILE = "blobs.db"
 _ENVELOPE_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES
 _TABLES = (
@@ -294,7 +293,7 @@ class SqliteBlobStore:
 
     def _unavailable(self, tenant: str, error: sqlite3.Error) -> Unavailable:
         path = self._path(tenant)
-        if _is_busy(error):
+        if error_kind(error) == sqlite3.SQLITE_BUSY:
             return Unavailable(
                 f"{path} was held by another process for more than {self._busy_seconds:g} seconds",
                 hint="try again; if it persists, look for a process that hangs",
@@ -331,26 +330,11 @@ class SqliteBlobStore:
 
     def _prepare(self, database: sqlite3.Connection, tenant: str) -> None:
         """Switch to the log, flush every commit, and make the tables where there are none."""
-        deadline = time.monotonic() + self._busy_seconds
-        while True:
-            try:
-                database.execute("PRAGMA journal_mode=WAL")
-                break
-            except sqlite3.OperationalError as error:
-                # SQLite does not wait by itself while another process makes the same switch.
-                if not _is_busy(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(RETRY_SECONDS)
+        switch_to_log(database, self._busy_seconds)
         for pragma in _SAFE:
             database.execute(pragma)
-        if _version(database) < VERSION:
-            database.execute("BEGIN IMMEDIATE")
-            if _version(database) < VERSION:
-                for table in _TABLES:
-                    database.execute(table)
-                database.execute(f"PRAGMA user_version={VERSION}")
-            database.execute("COMMIT")
-        if (version := _version(database)) != VERSION:
+        make_tables(database, _TABLES, VERSION)
+        if (version := version_of(database)) != VERSION:
             raise Unavailable(
                 f"{self._path(tenant)} has version {version}; this program reads version {VERSION}",
                 hint="use the version of bailiwick that wrote it",
@@ -409,15 +393,6 @@ def _blob_context(key: bytes) -> bytes:
 
 def _key(digest: str) -> bytes:
     return bytes.fromhex(digest.removeprefix("sha256:"))
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    """Say whether another connection is in the way; the low byte of SQLite's code is the kind of error."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-
-
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _settle(database: sqlite3.Connection) -> None:

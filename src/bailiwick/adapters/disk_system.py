@@ -114,10 +114,12 @@ class SystemDisk:
         """Hold the lock of a file among all threads and processes; the file is made where it is missing."""
         if os.getpid() != self._process:
             raise OSError(errno.EDEADLK, "locks are not shared with a forked process; open the disk anew", str(path))
-        with self._mutex:
-            lock = self._locks.get(path)
-            if lock is None:
-                lock = self._locks[path] = _Lock(path)
+        lock = self._locks.get(path)
+        if lock is None:
+            with self._mutex:
+                lock = self._locks.get(path)
+                if lock is None:
+                    lock = self._locks[path] = _Lock(path)
         return lock if wait_ms is None else _Wait(lock, wait_ms / 1000)
 
     def release(self, path: Path) -> None:
@@ -182,7 +184,10 @@ class _Lock:
                 os.close(self.handle)
                 self.handle = _open_lock(self._path)
                 self._take_file(seconds)
-            self._begin_epoch()
+            self.turn += 1
+            found = os.pread(self.handle, _EPOCH_BYTES, 0)
+            if found != self._epoch or not found:
+                self._begin_epoch(found)
         except BaseException:
             self._mutex.release()
             raise
@@ -192,11 +197,8 @@ class _Lock:
         """Say whether the file is still there, with the epoch that this holder began."""
         return os.pread(self.handle, _EPOCH_BYTES, 0) == self._epoch and os.fstat(self.handle).st_nlink > 0
 
-    def _begin_epoch(self) -> None:
-        found = os.pread(self.handle, _EPOCH_BYTES, 0)
-        self.turn += 1
-        if found == self._epoch and found:
-            return
+    def _begin_epoch(self, found: bytes) -> None:
+        """Begin an epoch of one's own after that of somebody else, which was found in the file."""
         self.turn += 1
         number = int(found) if found.isdigit() else 0
         self._epoch = b"%0*d" % (_EPOCH_BYTES, (number + 1) % 10**_EPOCH_BYTES)

@@ -353,6 +353,7 @@ def system_keys(folder: Path, disk: Disk, entropy: Entropy) -> WrappedKeyStore:
     """Give the keys of a home, with the locks that this system has."""
 
     def lock_for(kind: str, home_id: str) -> Lock:
+        """Give a lock by the word in its file."""
         if kind == PASSPHRASE:
             return PassphraseLock()
         if kind == MACHINE:

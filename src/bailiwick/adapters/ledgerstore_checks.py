@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, islice
 
 from bailiwick.errors import LedgerBroken, LedgerPoisoned, LedgerRaced, NotFound, Unavailable, Verdict
 from bailiwick.model import Pruned, Quarantined
 
 COPY_HINT = "restore the ledger's store from a copy; bailiwick ledger verify names what is damaged"
+
+LEAF_BYTES = 32
+LEAVES_PER_ROW = 256
+"""Leaf digests of pruned records that are kept in one row, in number: those of one entry bundle."""
 
 Row = tuple[int, int, bytes, bytes]
 """Index of a record, where it ends in bytes from the first, SHA-256 of its bytes, its bytes."""
@@ -49,6 +53,61 @@ def checked_records(rows: Iterable[tuple[int, bytes, bytes]], start: int, stop: 
         index = start + len(records)
         raise LedgerBroken(Verdict.TRUNCATED, f"record {index} is missing in the store", hint=COPY_HINT, index=index)
     return records
+
+
+def pruned_records(
+    rows: Sequence[tuple[int, bytes, bytes]], start: int, stop: int, pruned: Pruned | None
+) -> list[bytes]:
+    """Give the bytes of rows as ``checked_records`` does, and say of one that was pruned that it was.
+
+    Raises:
+        NotFound: one of them was pruned (code ``record-pruned``).
+        LedgerBroken: as ``checked_records``.
+    """
+    if pruned is not None and start < pruned.minimum:
+        there = {row[0] for row in rows}
+        for index in range(start, min(stop, pruned.minimum)):
+            if index not in there:
+                raise record_pruned(index, pruned)
+    return checked_records(rows, start, stop)
+
+
+def carried_records(rows: Iterable[tuple[int, bytes, bytes]]) -> list[tuple[int, bytes]]:
+    """Give index and bytes of rows (index, digest, bytes) that need not follow each other.
+
+    Raises:
+        LedgerBroken: one is not the bytes that were given to the store (verdict corrupt).
+    """
+    return [(index, checked_records([(index, digest, raw)], index, index + 1)[0]) for index, digest, raw in rows]
+
+
+def leaf_rows(leaves: Iterable[bytes], start: int) -> Iterator[tuple[int, bytes]]:
+    """Give the rows that leaf digests are kept in, from record ``start`` on: the first index of each, its digests."""
+    assert start % LEAVES_PER_ROW == 0, start
+    rest = islice(leaves, start, None)
+    while part := b"".join(islice(rest, LEAVES_PER_ROW)):
+        assert len(part) == LEAVES_PER_ROW * LEAF_BYTES, "whole entry bundles are pruned"
+        yield start, part
+        start += LEAVES_PER_ROW
+
+
+def leaves_in(rows: Iterable[tuple[int, bytes]], start: int, stop: int) -> list[bytes]:
+    """Give leaf digests ``start`` to ``stop`` from their rows, given in order from the one that holds ``start``.
+
+    Raises:
+        LedgerBroken: they are not whole (verdict truncated).
+    """
+    at = first = start - start % LEAVES_PER_ROW
+    data = bytearray()
+    for index, part in rows:
+        if index != at or len(part) != LEAVES_PER_ROW * LEAF_BYTES:
+            break
+        data += part
+        at += LEAVES_PER_ROW
+    if at < stop:
+        message = f"the leaf digests of the pruned records {start} to {stop} are not whole"
+        raise LedgerBroken(Verdict.TRUNCATED, message, hint=COPY_HINT, index=start)
+    return [bytes(data[n * LEAF_BYTES : (n + 1) * LEAF_BYTES]) for n in range(start - first, stop - first)]
 
 
 def quarantined(start: int, data: bytes) -> Quarantined:

@@ -54,3 +54,6 @@ class Exclusive:
         self._store._is_undisturbed = turn is not None and turn == self._store._turn + 1
         self._store._turn = -1 if turn is None else turn
         self._holding = holding
+        if not self._store._is_undisturbed:
+            # Whoever had it may have pruned: a handle that is kept would go on giving a file that was deleted.
+            self._disk.release(self._store._active.path)

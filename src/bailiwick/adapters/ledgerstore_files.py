@@ -290,14 +290,14 @@ class FileLedgerStore:
     def leaves(self, start: int, stop: int) -> list[bytes]:
         """Give the leaf digests ``start`` to ``stop`` of pruned records."""
         try:
-            return self._pruning.leaves(self._minimum(), start, stop)
+            return self._pruning.leaves(start, stop)
         except OSError as error:
             raise unreadable("read", self._folder, error) from error
 
     def carried(self, start: int, stop: int) -> list[tuple[int, bytes]]:
         """Give index and bytes of the records that were carried on, from ``start`` to ``stop``."""
         try:
-            return self._pruning.carried(self._minimum(), start, stop)
+            return self._pruning.carried(start, stop)
         except OSError as error:
             raise unreadable("read", self._folder, error) from error
 
@@ -312,15 +312,27 @@ class FileLedgerStore:
             raise unreadable("pruned", self._folder, error) from error
         self.tidy()
 
+    def begin(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Start an empty store where the records of another begin; interrupted, it is empty still, or begun."""
+        try:
+            self._pruning.write(pruned, leaves, carried)
+            self._create(pruned.minimum)
+            self._find_segments()
+        except OSError as error:
+            raise unreadable("written", self._folder, error) from error
+
     def tidy(self) -> None:
         """Delete what lies below the minimum: whole segments, and the older part of the one that it is within."""
         try:
             self._find_segments()
-            minimum = self._minimum()
-            if minimum == 0:
+            if not (minimum := self._pruning.minimum()):
                 return
-            straddling = self._active if minimum > self._active.first else self._sealed_segment(minimum)
-            if straddling is self._active and minimum < self._active.stop:
+            names = map(_SEGMENT_NAME.match, self._disk.names(self._folder / "seg"))
+            if any(int(match[1]) < minimum for match in names if match):
+                # Whoever put the state in place may have died before its name was durable.
+                self._pruning.settle()
+            straddling = self._active if minimum >= self._active.first else self._sealed_segment(minimum)
+            if straddling is self._active and straddling.first < minimum < straddling.stop:
                 # A segment ends where the next begins: others go on there, and this one can be written anew.
                 self._create(self._active.stop)
             if straddling.first < minimum:
@@ -340,16 +352,13 @@ class FileLedgerStore:
         self._disk.sync_folder(folder)
         self._pruning.forget(minimum)
 
-    def _minimum(self) -> int:
-        pruned = self._pruning.state()
-        return pruned.minimum if pruned else 0
-
     def _read_carried(self, pruned: Pruned, start: int, stop: int) -> list[bytes]:
-        found = self.carried(start, min(stop, pruned.minimum))
-        if len(found) != stop - start:
+        until = min(stop, pruned.minimum)
+        found = self.carried(start, until)
+        if len(found) != until - start:
             missing = next((at for at, (index, _) in enumerate(found, start) if index != at), start + len(found))
             raise record_pruned(missing, pruned)
-        return [raw for _, raw in found]
+        return [*(raw for _, raw in found), *(self._read(until, stop) if until < stop else ())]
 
     # --- segments ---------------------------------------------------------------------------------------------------
 

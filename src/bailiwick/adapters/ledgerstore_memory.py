@@ -45,8 +45,8 @@ class MemoryLedgerStore:
         return b""
 
     def size(self) -> int:
-        """Give the size of all records in bytes."""
-        return sum(map(len, self._records))
+        """Give the size of all records in bytes, but for those that were pruned and those that were carried on."""
+        return self.size_from(self._pruned.minimum if self._pruned else 0)
 
     def size_from(self, start: int) -> int:
         """Give the size of record ``start`` and all that follows it, in bytes."""
@@ -117,6 +117,12 @@ class MemoryLedgerStore:
         kept = [self._carried.get(index, b"") for index in range(pruned.minimum)]
         self._pruned = pruned
         self._records[: pruned.minimum] = kept
+
+    def begin(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Start an empty store where the records of another begin."""
+        assert not self._records, len(self._records)
+        self._records = [b""] * pruned.minimum
+        self.prune(pruned, leaves, carried)
 
     def tidy(self) -> None:
         """Do nothing: pruning in memory is not interrupted."""

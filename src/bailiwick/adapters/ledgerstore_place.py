@@ -57,9 +57,27 @@ class LedgerPlaces:
 
     def make(self, tenant: str) -> LedgerStore:
         """Give the store for a tenant's ledger: the one where it is, or the one that the settings name."""
-        if not self._is_placed(tenant) and self._settings.store != LEDGER_STORES[0]:
-            self.settle(tenant, self._settings.store)
-        return self.named(tenant, self.where(tenant))
+        store = self.choose(tenant)
+        if store != self.where(tenant):
+            self.settle(tenant, store)
+        return self.named(tenant, store)
+
+    def choose(self, tenant: str, wanted: str | None = None) -> str:
+        """Say where a tenant's ledger goes: where its place is; else where it is wanted; else where the settings say.
+
+        Raises:
+            UsageRefused: its place is another than the wanted one (code ``ledger-place``).
+        """
+        if not self._is_placed(tenant):
+            return wanted or self._settings.store
+        where = self.where(tenant)
+        if wanted not in {None, where}:
+            raise UsageRefused(
+                f"the place of the ledger of tenant {tenant} is {where}, not {wanted}",
+                hint=f"first to {where}, then bailiwick ledger move --to {wanted}; or move {self.folder(tenant)} aside",
+                code="ledger-place",
+            )
+        return where
 
     def where(self, tenant: str) -> str:
         """Say in what a tenant's ledger is kept: one of ``LEDGER_STORES``.

@@ -7,25 +7,31 @@ keeps other writers out, and the primary key stops whoever does not ask for the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from bailiwick.adapters.ledgerstore_checks import (
     COPY_HINT,
+    LEAVES_PER_ROW,
     busy,
-    checked_records,
+    carried_records,
+    leaf_rows,
+    leaves_in,
     moved,
     poisoned,
+    pruned_records,
     quarantined,
     raced,
     rows_of,
 )
+from bailiwick.adapters.ledgerstore_postgres_pruned import PRUNED_TABLES, delete_below, keep_pruned
+from bailiwick.adapters.ledgerstore_pruning import read_state
 from bailiwick.adapters.ledgerstore_side import SideFiles
 from bailiwick.errors import BailiwickError, LedgerBroken, Unavailable, UsageRefused, Verdict
-from bailiwick.model import Quarantined
+from bailiwick.model import Pruned, Quarantined
 from bailiwick.ports import Disk
 
 if TYPE_CHECKING:
@@ -93,6 +99,7 @@ class PostgresLedgerStore:
         self._lock_key = int.from_bytes(key[:8], "big", signed=True)
         self._count = 0
         self._bytes = 0
+        self._is_above = False
         self._is_held = False
         self._open: dict[str, psycopg.Connection[Any]] = {}
         self._mutexes = {"write": Lock(), "read": Lock()}
@@ -123,19 +130,21 @@ class PostgresLedgerStore:
         return b""
 
     def size(self) -> int:
-        """Give the size of all records in bytes."""
-        return self._bytes
+        """Give the size of all records in bytes, but for those that were pruned and those that were carried on."""
+        pruned = self.pruned()
+        return self._bytes if pruned is None else self.size_from(min(pruned.minimum, self._count))
 
     def size_from(self, start: int) -> int:
         """Give the size of record ``start`` and all that follows it, in bytes."""
-        return self._bytes - self._end_of(start)
+        return self._bytes - self._begin_of(start)
 
     def read(self, start: int, stop: int) -> list[bytes]:
         """Give records ``start`` to ``stop``, the latter not included, each checked against its digest."""
         assert 0 <= start <= stop <= self._count, (start, stop, self._count)
         query = "SELECT id, digest, bytes FROM bailiwick_records WHERE ledger = %s AND id >= %s AND id < %s ORDER BY id"
         rows = self._rows(query, (self._ledger, start, stop))
-        return checked_records([(index, digest, raw) for index, digest, raw in rows], start, stop)
+        pruned = self.pruned() if len(rows) < stop - start else None
+        return pruned_records([(index, digest, raw) for index, digest, raw in rows], start, stop, pruned)
 
     def append(self, start: int, records: Sequence[bytes]) -> None:
         """Append records, the first at index ``start``; durable on return, in one statement."""
@@ -153,7 +162,7 @@ class PostgresLedgerStore:
 
     def cut(self, start: int) -> Quarantined:
         """Move everything from record ``start`` on into another table, in one statement."""
-        begin = self._end_of(start)
+        begin = self._begin_of(start)
         query = "SELECT bytes FROM bailiwick_records WHERE ledger = %s AND id >= %s ORDER BY id"
         found = self._rows(query, (self._ledger, start))
         data = b"".join(bytes(raw) for (raw,) in found)
@@ -163,7 +172,7 @@ class PostgresLedgerStore:
             INSERT INTO bailiwick_quarantine VALUES (%b, %b, %b, %b) ON CONFLICT DO NOTHING
         """
         self._change(move, (self._ledger, start, self._ledger, kept.name, start, data), start)
-        self._count, self._bytes = start, begin
+        self._count, self._bytes, self._is_above = start, begin, False
         return kept
 
     def kept_aside(self, start: int) -> list[Quarantined]:
@@ -203,6 +212,68 @@ class PostgresLedgerStore:
                 self._drop(use)
         self._side.close()
 
+    # --- pruning ----------------------------------------------------------------------------------------------------
+
+    def pruned(self) -> Pruned | None:
+        """Say where the records begin; None where none was ever deleted."""
+        found = self._rows("SELECT state FROM bailiwick_pruned WHERE ledger = %s", (self._ledger,))
+        return read_state(bytes(found[0][0]), "what the database says was pruned") if found else None
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """Give the leaf digests ``start`` to ``stop`` of pruned records."""
+        if start >= stop:
+            return []
+        query = "SELECT id, digests FROM bailiwick_leaves WHERE ledger = %s AND id >= %s AND id < %s ORDER BY id"
+        rows = self._rows(query, (self._ledger, start - start % LEAVES_PER_ROW, stop))
+        return leaves_in([(index, bytes(part)) for index, part in rows], start, stop)
+
+    def carried(self, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Give index and bytes of the records that were carried on, from ``start`` to ``stop``."""
+        pruned = self.pruned()
+        until = min(stop, pruned.minimum if pruned else 0)
+        query = "SELECT id, digest, bytes FROM bailiwick_records WHERE ledger = %s AND id >= %s AND id < %s ORDER BY id"
+        return carried_records((row[0], row[1], row[2]) for row in self._rows(query, (self._ledger, start, until)))
+
+    def prune(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Delete every record below the minimum but those that are carried on, in one transaction."""
+        assert 0 < pruned.minimum < self._count, (pruned.minimum, self._count)
+        before = self.pruned()
+        with self._pruning() as connection:
+            keep_pruned(connection, self._ledger, pruned, leaf_rows(leaves, before.minimum if before else 0))
+            delete_below(connection, self._ledger, pruned.minimum, (index for index, _ in carried))
+
+    def begin(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Start an empty store where the records of another begin, in one transaction."""
+        assert self._count == 0, self._count
+        with self._pruning() as connection:
+            keep_pruned(connection, self._ledger, pruned, leaf_rows(leaves, 0))
+            end = 0
+            for index, raw in carried:
+                (_, end, digest, _), *_ = rows_of(index, end, [raw])
+                connection.execute(_INSERT, (self._ledger, [index], [end], [digest], [raw]))
+        self._take_last(self._ask(lambda it: it.execute(_LAST, (self._ledger,)).fetchone(), None))
+
+    def tidy(self) -> None:
+        """Do nothing: a transaction leaves nothing behind; when its space is used again is the server's business."""
+
+    @contextmanager
+    def _pruning(self) -> Iterator[psycopg.Connection[Any]]:
+        """Give one transaction; whatever fails takes all of it back, unless the server confirmed it and was not heard.
+
+        Raises:
+            Unavailable: the server failed or refused.
+        """
+        with self._mutexes["write"]:
+            connection = self._first("write")
+            try:
+                _make_tables(connection, PRUNED_TABLES)
+                with connection.transaction():
+                    yield connection
+            except _driver().Error as error:
+                if self._is_lost("write"):
+                    self._drop("write")
+                raise self._refusal(error) from error
+
     # --- the lock ---------------------------------------------------------------------------------------------------
 
     def _hold(self) -> None:
@@ -218,10 +289,13 @@ class PostgresLedgerStore:
             except _driver().Error as error:
                 self._drop("write")
                 raise self._refusal(error) from error
-        if note is not None:
+        try:
+            if note is not None:
+                raise moved(str(note[0]))
+            self._take_last(last)
+        except BaseException:
             self._let_go()
-            raise moved(str(note[0]))
-        self._take_last(last)
+            raise
         self._is_held = True
 
     def _locked_last(self) -> tuple[Any, Any]:
@@ -245,6 +319,12 @@ class PostgresLedgerStore:
 
     def _take_last(self, last: tuple[int, int] | None) -> None:
         self._count, self._bytes = (0, 0) if last is None else (last[0] + 1, last[1])
+        if self._count and not self._is_above:
+            # Carried records alone say nothing of those that follow; once there are any, there always are.
+            pruned = self.pruned()
+            minimum = pruned.minimum if pruned else 0
+            self._is_above = self._count > minimum
+            self._count = max(self._count, minimum)
 
     # --- queries ----------------------------------------------------------------------------------------------------
 
@@ -291,15 +371,15 @@ class PostgresLedgerStore:
                 self._drop("write")
                 raise poisoned("the database did not confirm the newest records", _first_line(error)) from error
 
-    def _end_of(self, index: int) -> int:
-        """Give where the record before ``index`` ends, in bytes from the first."""
-        if index == 0 or self._count == 0:
-            return 0
-        query = "SELECT ends FROM bailiwick_records WHERE ledger = %s AND id = %s"
-        row = self._ask(lambda it: it.execute(query, (self._ledger, index - 1)).fetchone(), None)
+    def _begin_of(self, index: int) -> int:
+        """Give where a record begins, in bytes from the first."""
+        if index == self._count:
+            return self._bytes
+        query = "SELECT ends - octet_length(bytes) FROM bailiwick_records WHERE ledger = %s AND id = %s"
+        row = self._ask(lambda it: it.execute(query, (self._ledger, index)).fetchone(), None)
         if row is None:
-            message = f"record {index - 1} is missing in the database"
-            raise LedgerBroken(Verdict.TRUNCATED, message, hint=COPY_HINT, index=index - 1)
+            message = f"record {index} is missing in the database"
+            raise LedgerBroken(Verdict.TRUNCATED, message, hint=COPY_HINT, index=index)
         return int(row[0])
 
     # --- connections ------------------------------------------------------------------------------------------------
@@ -343,7 +423,9 @@ class PostgresLedgerStore:
             connection.execute(f"SET lock_timeout = {LOCK_MS_MAX}")
             if use == "write":
                 _make_durable(connection)
-                _make_tables(connection)
+                row = connection.execute(_ARE_THERE).fetchone()
+                if row is None or not row[0]:
+                    _make_tables(connection, _TABLES)
         except BaseException:
             connection.close()
             raise
@@ -377,13 +459,11 @@ def _make_durable(connection: psycopg.Connection[Any]) -> None:
         connection.execute("SET synchronous_commit = on")
 
 
-def _make_tables(connection: psycopg.Connection[Any]) -> None:
-    """Make the tables where there are none, one connection at a time."""
-    row = connection.execute(_ARE_THERE).fetchone()
-    if row is None or not row[0]:
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
-            connection.execute(_TABLES)
+def _make_tables(connection: psycopg.Connection[Any], tables: LiteralString) -> None:
+    """Make the tables that there are not, one connection at a time."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+        connection.execute(tables)
 
 
 def _shown(connection: psycopg.Connection[Any], name: str) -> str:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -26,6 +27,8 @@ from bailiwick.ports import Disk
 FORMAT = "bailiwick-pruned/1"
 STATE_BYTES_MAX = 1 << 20
 """Longest ``pruned.json`` that is read, in bytes; enough for ten thousand prunings."""
+
+T = TypeVar("T")
 
 _STATE = "pruned.json"
 _LEAF_BYTES = 32
@@ -43,6 +46,46 @@ class _State(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     timestamp: str
 
 
+def state_bytes(pruned: Pruned) -> bytes:
+    """Give where the records begin as it is kept: canonical JSON and a newline."""
+    archives: list[JsonValue] = [[minimum, name] for minimum, name in pruned.archives]
+    peaks: list[JsonValue] = [peak.hex() for peak in pruned.peaks]
+    state: dict[str, JsonValue] = {
+        "archives": archives,
+        "format": FORMAT,
+        "minimum": pruned.minimum,
+        "peaks": peaks,
+        "prev_hash": pruned.prev_hash,
+        "timestamp": pruned.timestamp,
+    }
+    return canonical_bytes(state) + b"\n"
+
+
+def read_state(data: bytes, where: str) -> Pruned:
+    """Read back what ``state_bytes`` gave.
+
+    Raises:
+        LedgerBroken: it is something else, or longer than ``STATE_BYTES_MAX`` (verdict corrupt); ``where`` names it.
+    """
+    try:
+        if len(data) > STATE_BYTES_MAX:
+            raise ValueError(f"it is longer than {STATE_BYTES_MAX} bytes")
+        read = msgspec.json.decode(data, type=_State)
+        if read.format != FORMAT or read.minimum <= 0:
+            raise ValueError(f"it says format {read.format[:40]}, minimum {read.minimum}")
+        peaks = tuple(bytes.fromhex(peak) for peak in read.peaks)
+    except ValueError as error:
+        message = f"{where} cannot be read: {error}"
+        raise LedgerBroken(Verdict.CORRUPT, message, hint=_HINT, index=0) from error
+    return Pruned(
+        minimum=read.minimum,
+        prev_hash=read.prev_hash,
+        timestamp=read.timestamp,
+        peaks=peaks,
+        archives=tuple(read.archives),
+    )
+
+
 class PrunedFiles:
     """The files that stand for what was pruned from the ledger in one folder. Every method raises ``OSError``."""
 
@@ -58,24 +101,10 @@ class PrunedFiles:
             LedgerBroken: it cannot be read (verdict corrupt).
         """
         try:
-            data = self._disk.read(self._folder / _STATE, 0, STATE_BYTES_MAX)
+            data = self._disk.read(self._folder / _STATE, 0, STATE_BYTES_MAX + 1)
         except FileNotFoundError:
             return None
-        try:
-            read = msgspec.json.decode(data, type=_State)
-            if read.format != FORMAT or read.minimum <= 0:
-                raise ValueError(f"it says format {read.format[:40]}, minimum {read.minimum}")
-            peaks = tuple(bytes.fromhex(peak) for peak in read.peaks)
-        except ValueError as error:
-            message = f"{_STATE} cannot be read: {error}"
-            raise LedgerBroken(Verdict.CORRUPT, message, hint=_HINT, index=0) from error
-        return Pruned(
-            minimum=read.minimum,
-            prev_hash=read.prev_hash,
-            timestamp=read.timestamp,
-            peaks=peaks,
-            archives=tuple(read.archives),
-        )
+        return read_state(data, _STATE)
 
     def write(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
         """Keep all of it durably; in force on return, and not before."""
@@ -84,25 +113,42 @@ class PrunedFiles:
         lines = (b"%d %b\n" % (index, raw) for index, raw in carried)
         self._write_new(self._path(pruned.minimum, "carried"), lines)
         self._disk.sync_folder(self._folder / "pruned")
-        archives: list[JsonValue] = [[minimum, name] for minimum, name in pruned.archives]
-        peaks: list[JsonValue] = [peak.hex() for peak in pruned.peaks]
-        state: dict[str, JsonValue] = {
-            "archives": archives,
-            "format": FORMAT,
-            "minimum": pruned.minimum,
-            "peaks": peaks,
-            "prev_hash": pruned.prev_hash,
-            "timestamp": pruned.timestamp,
-        }
-        replace_file(self._disk, self._folder / _STATE, canonical_bytes(state) + b"\n")
+        replace_file(self._disk, self._folder / _STATE, state_bytes(pruned))
         self._index = None
 
-    def leaves(self, minimum: int, start: int, stop: int) -> list[bytes]:
+    def leaves(self, start: int, stop: int) -> list[bytes]:
         """Give leaf digests ``start`` to ``stop``.
 
         Raises:
             LedgerBroken: they are not whole (verdict truncated).
         """
+        return self._in_force(lambda minimum: self._read_leaves(minimum, start, stop))
+
+    def carried(self, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Give index and bytes of the records that were carried on, from ``start`` to ``stop``.
+
+        Raises:
+            LedgerBroken: the file is missing (verdict truncated), or not what was written (verdict corrupt).
+        """
+        return self._in_force(lambda minimum: self._read_carried(minimum, start, stop))
+
+    def _in_force(self, look: Callable[[int], T]) -> T:
+        """Look into the files that hold now; once more where another process pruned and removed them meanwhile."""
+        minimum = self.minimum()
+        while True:
+            try:
+                return look(minimum)
+            except LedgerBroken:
+                before, minimum = minimum, self.minimum()
+                if minimum == before:
+                    raise
+
+    def minimum(self) -> int:
+        """Give the first record that is not pruned; 0 where none is."""
+        pruned = self.state()
+        return pruned.minimum if pruned else 0
+
+    def _read_leaves(self, minimum: int, start: int, stop: int) -> list[bytes]:
         try:
             data = self._disk.read(self._path(minimum, "leaves"), start * _LEAF_BYTES, (stop - start) * _LEAF_BYTES)
         except FileNotFoundError:
@@ -112,22 +158,24 @@ class PrunedFiles:
             raise LedgerBroken(Verdict.TRUNCATED, message, hint=_HINT, index=start)
         return [data[at : at + _LEAF_BYTES] for at in range(0, len(data), _LEAF_BYTES)]
 
-    def carried(self, minimum: int, start: int, stop: int) -> list[tuple[int, bytes]]:
-        """Give index and bytes of the records that were carried on, from ``start`` to ``stop``.
-
-        Raises:
-            LedgerBroken: the file is missing (verdict truncated), or not what was written (verdict corrupt).
-        """
+    def _read_carried(self, minimum: int, start: int, stop: int) -> list[tuple[int, bytes]]:
         indexes, ends = self._read_index(minimum)
         first, last = bisect_left(indexes, start), bisect_left(indexes, stop)
         if first == last:
             return []
         begin = ends[first - 1] if first else 0
-        data = self._disk.read(self._path(minimum, "carried"), begin, ends[last - 1] - begin)
+        try:
+            data = self._disk.read(self._path(minimum, "carried"), begin, ends[last - 1] - begin)
+        except FileNotFoundError as error:
+            raise _missing(minimum) from error
         lines = [line.partition(b" ")[2] for line in data.split(b"\n")[:-1]]
         if len(lines) != last - first:
             raise _corrupt(minimum)
         return list(zip(indexes[first:last], lines, strict=True))
+
+    def settle(self) -> None:
+        """Make what is in force durable: nothing may be deleted on the word of a name that a power cut takes back."""
+        replace_file(self._disk, self._folder / _STATE, self._disk.read(self._folder / _STATE))
 
     def forget(self, minimum: int) -> None:
         """Remove the files of earlier prunings, and of some that did not come to be."""
@@ -167,8 +215,7 @@ class PrunedFiles:
             try:
                 data = self._disk.read(path, position, _CHUNK_BYTES)
             except FileNotFoundError as error:
-                message = f"{path.name} is missing, and with it the records that were carried on"
-                raise LedgerBroken(Verdict.TRUNCATED, message, hint=_HINT, index=0) from error
+                raise _missing(minimum) from error
             if not data:
                 break
             end = position - len(rest)
@@ -185,6 +232,11 @@ class PrunedFiles:
             raise _corrupt(minimum)
         self._index = (minimum, indexes, ends)
         return indexes, ends
+
+
+def _missing(minimum: int) -> LedgerBroken:
+    message = f"{minimum:012d}.carried is missing, and with it the records that were carried on"
+    return LedgerBroken(Verdict.TRUNCATED, message, hint=_HINT, index=0)
 
 
 def _corrupt(minimum: int) -> LedgerBroken:

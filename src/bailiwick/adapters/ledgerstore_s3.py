@@ -5,6 +5,9 @@
 An object is named by the index of its first record and is only ever created where there is none (``If-None-Match: *``):
 of two writers one is refused, whatever they believe. Nothing waits for a lock over the network. Its first line says
 what it holds, so each read is checked. Side files stay on this machine.
+
+It does not prune (``ports.Prunable``): an object holds a whole group and may be locked for longer than its records'
+class, so that nobody could say on which day they are gone.
 """
 
 from __future__ import annotations

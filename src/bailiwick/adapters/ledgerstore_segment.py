@@ -40,6 +40,9 @@ class Segment:
 
     def grow(self, sizes: Sequence[int]) -> None:
         """Take in lines by their sizes, newline included."""
+        if len(sizes) == 1:
+            self.ends.append(self.end + sizes[0])
+            return
         ends = list(accumulate(sizes, initial=self.end))
         self.ends.extend(ends[1:])
 

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,10 +55,19 @@ class FileSegments:
             position += len(data)
         return f"sha256:{hashed.hexdigest()}"
 
+    def slice(self, first: int, start: int, stop: int) -> bytes:
+        """Give the bytes ``start`` to ``stop`` of a full segment's file, or fewer where it ends before."""
+        path = self._path(first)
+        try:
+            return self.disk.read(path, start, stop - start)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
     def _scan_one(self, first: int, following: int | None, start: int, stop: int) -> Iterator[list[bytes]]:
         """Give records of one segment; at its end, say whether it held as many as belong there."""
         path = self._path(first)
-        index, position, rest = first, 0, b""
+        index, position = self._pass_over(path, first, start)
+        rest = b""
         while index < stop or following == stop:
             data = self._read(path, position)
             if not data:
@@ -68,9 +78,6 @@ class FileSegments:
             if len(rest) > _LINE_BYTES_MAX:
                 break
             if not newline:
-                continue
-            if (count := data.count(b"\n") + 1 if index < start else 0) and index + count <= start:
-                index += count
                 continue
             lines = data.split(b"\n")
             wanted = lines[max(start - index, 0) : max(stop - index, 0)]
@@ -87,6 +94,16 @@ class FileSegments:
                 index=min(index, stop),
             )
 
+    def _pass_over(self, path: Path, first: int, start: int) -> tuple[int, int]:
+        """Give how many records end before a place in the file that is not after record ``start``, and the place."""
+        index, position = first, 0
+        while index < start and (data := self._read(path, position)):
+            count = data.count(b"\n")
+            if index + count >= start:
+                break  # it may begin in these bytes
+            index, position = index + count, position + len(data)
+        return index, position
+
     def _read(self, path: Path, position: int) -> bytes:
         try:
             return self.disk.read(path, position, _READ_BYTES)
@@ -101,7 +118,12 @@ class FileSegments:
         return sorted(int(match[1]) for name in names if (match := _SEGMENT_NAME.match(name)))
 
     def _path(self, first: int) -> Path:
-        return self.folder / "seg" / f"{first:012d}.jsonl"
+        return _path_of(self.folder, first)
+
+
+@lru_cache(maxsize=1_024)
+def _path_of(folder: Path, first: int) -> Path:
+    return folder / "seg" / f"{first:012d}.jsonl"
 
 
 def _unreadable(path: Path, error: OSError) -> Unavailable:

@@ -11,33 +11,39 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from bailiwick.adapters.ledgerstore_checks import (
     COPY_HINT,
+    LEAVES_PER_ROW,
     busy,
-    checked_records,
+    carried_records,
+    leaf_rows,
+    leaves_in,
     moved,
     poisoned,
+    pruned_records,
     quarantined,
     raced,
     rows_of,
 )
+from bailiwick.adapters.ledgerstore_pruning import read_state, state_bytes
 from bailiwick.adapters.ledgerstore_side import SideFiles
+from bailiwick.adapters.sqlitefiles import error_kind, make_tables, switch_to_log, version_of
 from bailiwick.errors import BailiwickError, LedgerBroken, Unavailable, Verdict
-from bailiwick.model import Quarantined
+from bailiwick.model import Pruned, Quarantined
 from bailiwick.ports import Disk
 
 VERSION = 1
 """Version of the file's tables, kept in SQLite's ``user_version``."""
+PRUNED_VERSION = 2
+"""Version of a file from which records were pruned: a program that knows nothing of that does not read it."""
 BUSY_SECONDS_MAX = 10.0
 """Longest wait for another connection that writes, in seconds."""
 
 _FILE = "ledger.db"
-_RETRY_SECONDS = 0.01
 # A plain SQLITE_ERROR too: the queries are always the same, so a table or a format that they do not find is the file's.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR}
 _TABLES = (
@@ -50,6 +56,11 @@ _TABLES = (
     "CREATE TABLE quarantine (name TEXT PRIMARY KEY, id INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT",
     "CREATE TABLE moved (id INTEGER PRIMARY KEY CHECK (id = 0), note TEXT NOT NULL) STRICT",
 )
+_PRUNED_TABLES = (
+    "CREATE TABLE IF NOT EXISTS pruned (id INTEGER PRIMARY KEY CHECK (id = 0), state BLOB NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS leaves (id INTEGER PRIMARY KEY CHECK (id >= 0), digests BLOB NOT NULL) STRICT",
+)
+_INSERT = "INSERT INTO records (id, ends, digest, bytes) VALUES (?, ?, ?, ?)"
 
 
 class SqliteLedgerStore:
@@ -61,6 +72,7 @@ class SqliteLedgerStore:
         self._busy_seconds = busy_seconds
         self._count = 0
         self._bytes = 0
+        self._is_above = False
         self._start()
 
     @contextmanager
@@ -79,6 +91,12 @@ class SqliteLedgerStore:
         """Count the records that are stored now, by whomever."""
         last = self._find("SELECT id, ends FROM records ORDER BY id DESC LIMIT 1")
         self._count, self._bytes = (0, 0) if last is None else (last[0] + 1, last[1])
+        if self._count and not self._is_above:
+            # Carried records alone say nothing of those that follow; once there are any, there always are.
+            pruned = self.pruned()
+            minimum = pruned.minimum if pruned else 0
+            self._is_above = self._count > minimum
+            self._count = max(self._count, minimum)
         return self._count
 
     def tail(self) -> bytes:
@@ -86,12 +104,13 @@ class SqliteLedgerStore:
         return b""
 
     def size(self) -> int:
-        """Give the size of all records in bytes."""
-        return self._bytes
+        """Give the size of all records in bytes, but for those that were pruned and those that were carried on."""
+        pruned = self.pruned()
+        return self._bytes if pruned is None else self.size_from(min(pruned.minimum, self._count))
 
     def size_from(self, start: int) -> int:
         """Give the size of record ``start`` and all that follows it, in bytes."""
-        return self._bytes - self._end_of(start)
+        return self._bytes - self._begin_of(start)
 
     def read(self, start: int, stop: int) -> list[bytes]:
         """Give records ``start`` to ``stop``, the latter not included, each checked against its digest."""
@@ -100,7 +119,7 @@ class SqliteLedgerStore:
             rows = database.execute(
                 "SELECT id, digest, bytes FROM records WHERE id >= ? AND id < ? ORDER BY id", (start, stop)
             ).fetchall()
-        return checked_records(rows, start, stop)
+        return pruned_records(rows, start, stop, self.pruned() if len(rows) < stop - start else None)
 
     def append(self, start: int, records: Sequence[bytes]) -> None:
         """Append records, the first at index ``start``; durable on return, in one transaction."""
@@ -109,7 +128,7 @@ class SqliteLedgerStore:
         with self._database("write") as database:
             self._begin(database, start)
             with self._no_doubt("write"):
-                database.executemany("INSERT INTO records (id, ends, digest, bytes) VALUES (?, ?, ?, ?)", rows)
+                database.executemany(_INSERT, rows)
                 database.execute("COMMIT")
         if rows:
             self._count, self._bytes = rows[-1][0] + 1, rows[-1][1]
@@ -123,7 +142,7 @@ class SqliteLedgerStore:
 
     def cut(self, start: int) -> Quarantined:
         """Move everything from record ``start`` on into another table, in one transaction."""
-        begin = self._end_of(start)
+        begin = self._begin_of(start)
         with self._database("write") as database:
             self._begin(database, self._count)
             with self._no_doubt("cut"):
@@ -133,7 +152,7 @@ class SqliteLedgerStore:
                 database.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?)", (kept.name, start, data))
                 database.execute("DELETE FROM records WHERE id >= ?", (start,))
                 database.execute("COMMIT")
-        self._count, self._bytes = start, begin
+        self._count, self._bytes, self._is_above = start, begin, False
         return kept
 
     def kept_aside(self, start: int) -> list[Quarantined]:
@@ -175,6 +194,82 @@ class SqliteLedgerStore:
                 self._drop(use)
         self._side.close()
 
+    # --- pruning ----------------------------------------------------------------------------------------------------
+
+    def pruned(self) -> Pruned | None:
+        """Say where the records begin; None where none was ever deleted."""
+        if "read" not in self._open and not self._path.exists():
+            return None
+        with self._database("read") as database:
+            if version_of(database) < PRUNED_VERSION:
+                return None
+            row = database.execute("SELECT state FROM pruned").fetchone()
+        return read_state(b"" if row is None else bytes(row[0]), f"what {self._path} says was pruned")
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """Give the leaf digests ``start`` to ``stop`` of pruned records."""
+        if start >= stop:
+            return []
+        query = "SELECT id, digests FROM leaves WHERE id >= ? AND id < ? ORDER BY id"
+        with self._database("read") as database:
+            rows = database.execute(query, (start - start % LEAVES_PER_ROW, stop)).fetchall()
+        return leaves_in(rows, start, stop)
+
+    def carried(self, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Give index and bytes of the records that were carried on, from ``start`` to ``stop``."""
+        pruned = self.pruned()
+        until = min(stop, pruned.minimum if pruned else 0)
+        query = "SELECT id, digest, bytes FROM records WHERE id >= ? AND id < ? ORDER BY id"
+        with self._database("read") as database:
+            return carried_records(database.execute(query, (start, until)).fetchall())
+
+    def prune(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Delete every record below the minimum but those that are carried on, in one transaction."""
+        assert 0 < pruned.minimum < self._count, (pruned.minimum, self._count)
+        before = self.pruned()
+        with self._pruning(self._count) as database:
+            _keep_pruned(database, pruned, leaf_rows(leaves, before.minimum if before else 0))
+            start = 0
+            for index, _ in carried:
+                database.execute("DELETE FROM records WHERE id >= ? AND id < ?", (start, index))
+                start = index + 1
+            database.execute("DELETE FROM records WHERE id >= ? AND id < ?", (start, pruned.minimum))
+        self.tidy()
+
+    def begin(self, pruned: Pruned, leaves: Iterable[bytes], carried: Iterable[tuple[int, bytes]]) -> None:
+        """Start an empty store where the records of another begin, in one transaction."""
+        assert self._count == 0, self._count
+        with self._pruning(0) as database:
+            _keep_pruned(database, pruned, leaf_rows(leaves, 0))
+            end = 0
+            for index, raw in carried:
+                row = rows_of(index, end, [raw])[0]
+                database.execute(_INSERT, row)
+                end = row[1]
+        self.count()
+
+    def tidy(self) -> None:
+        """Overwrite what the write-ahead log still holds of pruned records; a reader may put that off."""
+        with self._database("write") as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    @contextmanager
+    def _pruning(self, count: int) -> Iterator[sqlite3.Connection]:
+        """Give one transaction in which what is deleted is overwritten too; whatever fails takes all of it back."""
+        with self._database("write") as database:
+            database.execute("PRAGMA secure_delete=ON").fetchone()
+            self._begin(database, count)
+            try:
+                for table in _PRUNED_TABLES:
+                    database.execute(table)
+                yield database
+                database.execute(f"PRAGMA user_version={PRUNED_VERSION}")
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
+
     # --- queries ----------------------------------------------------------------------------------------------------
 
     def _find(self, query: str) -> tuple[int, int] | None:
@@ -185,21 +280,24 @@ class SqliteLedgerStore:
             row: tuple[int, int] | None = database.execute(query).fetchone()
             return row
 
-    def _end_of(self, index: int) -> int:
-        """Give where the record before ``index`` ends, in bytes from the first."""
-        if index == 0 or self._count == 0:
-            return 0
+    def _begin_of(self, index: int) -> int:
+        """Give where a record begins, in bytes from the first."""
+        if index == self._count:
+            return self._bytes
         with self._database("read") as database:
-            row = database.execute("SELECT ends FROM records WHERE id = ?", (index - 1,)).fetchone()
+            row = database.execute("SELECT ends - length(bytes) FROM records WHERE id = ?", (index,)).fetchone()
         if row is None:
-            message = f"record {index - 1} is missing in {self._path}"
-            raise LedgerBroken(Verdict.TRUNCATED, message, hint=COPY_HINT, index=index - 1)
+            message = f"record {index} is missing in {self._path}"
+            raise LedgerBroken(Verdict.TRUNCATED, message, hint=COPY_HINT, index=index)
         return int(row[0])
 
     def _begin(self, database: sqlite3.Connection, start: int) -> None:
         """Begin to write where the end is the known one; nothing was written where this raises."""
         database.execute("BEGIN IMMEDIATE")
         count = int(database.execute("SELECT coalesce(max(id) + 1, 0) FROM records").fetchone()[0])
+        if count not in (0, start) and version_of(database) == PRUNED_VERSION:
+            state = database.execute("SELECT state FROM pruned").fetchone()
+            count = count if state is None else max(count, read_state(bytes(state[0]), str(self._path)).minimum)
         if count != start:
             database.execute("ROLLBACK")
             raise raced(start, f"there are {count} records in {self._path}")
@@ -242,7 +340,7 @@ class SqliteLedgerStore:
             database.close()
 
     def _refusal(self, error: sqlite3.Error) -> BailiwickError:
-        code = _code(error)
+        code = error_kind(error)
         if code in _DAMAGED:
             return LedgerBroken(Verdict.CORRUPT, f"{self._path} is damaged: {error}", hint=COPY_HINT)
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
@@ -287,31 +385,21 @@ class SqliteLedgerStore:
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Switch to the log, flush every commit, and make the tables where there are none."""
-        deadline = time.monotonic() + self._busy_seconds
-        while True:
-            try:
-                database.execute("PRAGMA journal_mode=WAL")
-                break
-            except sqlite3.OperationalError as error:
-                # SQLite does not wait by itself while another process makes the same switch.
-                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_SECONDS)
+        switch_to_log(database, self._busy_seconds)
         database.execute("PRAGMA synchronous=FULL")
         database.execute("PRAGMA cell_size_check=ON")
-        if _version(database) == 0:
-            database.execute("BEGIN IMMEDIATE")
-            if _version(database) == 0:
-                for table in _TABLES:
-                    database.execute(table)
-                database.execute(f"PRAGMA user_version={VERSION}")
-            database.execute("COMMIT")
-        if (version := _version(database)) != VERSION:
+        make_tables(database, _TABLES, VERSION)
+        if (version := version_of(database)) not in (VERSION, PRUNED_VERSION):
             raise Unavailable(
-                f"{self._path} has version {version}; this program reads version {VERSION}",
+                f"{self._path} has version {version}; this program reads versions {VERSION} and {PRUNED_VERSION}",
                 hint="use the version of bailiwick that wrote it",
                 code="ledger-store-version",
             )
+
+
+def _keep_pruned(database: sqlite3.Connection, pruned: Pruned, rows: Iterable[tuple[int, bytes]]) -> None:
+    database.executemany("INSERT OR REPLACE INTO leaves VALUES (?, ?)", rows)
+    database.execute("INSERT OR REPLACE INTO pruned VALUES (0, ?)", (state_bytes(pruned),))
 
 
 class _Doubt:
@@ -330,12 +418,3 @@ class _Doubt:
         if isinstance(error, sqlite3.Error):
             self._store._drop("write")
             raise poisoned(f"could not {self._verb} {self._store._path}", error) from error
-
-
-def _code(error: sqlite3.Error) -> int:
-    """Give the kind of an error: the low byte of SQLite's code."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])

@@ -12,8 +12,8 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
-from bailiwick.adapters.toolchain_process import missing, run_build
-from bailiwick.ports_toolchain import BuildAnswer, BuildOrder
+from bailiwick.adapters.toolchain_compiling import missing, run_build
+from bailiwick.ports import BuildAnswer, BuildOrder
 
 PROGRAM = "componentize-qjs"
 VERSION_WANTED = "0.4.5"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from importlib import metadata
 
-from bailiwick.adapters.toolchain_process import complaint
+from bailiwick.adapters.toolchain_compiling import complaint
 from bailiwick.errors import InputRefused
-from bailiwick.ports_toolchain import BuildAnswer, BuildOrder
+from bailiwick.ports import BuildAnswer, BuildOrder
 
 
 class WatToolchain:

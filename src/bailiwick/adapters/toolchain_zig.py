@@ -6,8 +6,8 @@ import importlib.util
 import sys
 from importlib import metadata
 
-from bailiwick.adapters.toolchain_process import missing, run_build
-from bailiwick.ports_toolchain import BuildAnswer, BuildOrder
+from bailiwick.adapters.toolchain_compiling import missing, run_build
+from bailiwick.ports import BuildAnswer, BuildOrder
 
 C_FLAGS = (
     "cc -target wasm32-freestanding -O2 -std=c11 -Wall -Wextra -Werror -fno-builtin -nostdlib "

@@ -1,18 +1,19 @@
 """A witness's door: HTTP by the standard library, with limits on size, time and callers (C2SP tlog-witness).
 
-It has no encryption and no names of its own: put it behind a proxy that has, or on a network that is yours. What it
-answers is signed, and what it is asked is signed too.
+Over TLS where there is a certificate, and in the clear otherwise: then put it behind a proxy that encrypts, or on a
+network that is yours. What it answers is signed, and what it is asked is signed too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import socket
+import ssl
 import threading
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 
+from bailiwick.adapters.tls import server_terms, within
 from bailiwick.errors import BailiwickError, Unavailable, UsageRefused
 from bailiwick.model import WitnessAnswer
 from bailiwick.ports import Witness
@@ -30,7 +31,9 @@ CALLERS_MAX = 64
 class WitnessServer:
     """Serves one witness on an address, until it is closed."""
 
-    def __init__(self, witness: Witness, origins: list[str], *, host: str, port: int) -> None:
+    def __init__(
+        self, witness: Witness, origins: list[str], *, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         """Listen.
 
         Args:
@@ -38,6 +41,7 @@ class WitnessServer:
             origins: The ledgers whose newest checkpoint anybody may read.
             host: Address to listen on.
             port: Port to listen on; 0 lets the system choose one.
+            tls: On which terms callers are served; None: in the clear.
 
         Raises:
             Unavailable: the address cannot be had.
@@ -48,6 +52,7 @@ class WitnessServer:
             raise Unavailable(
                 f"{host}:{port} cannot be listened on: {error}", hint="choose another: --listen", code="witness-listen"
             ) from error
+        self._server.tls = tls
         self._server.witness = witness
         self._server.origins = {hashlib.sha256(origin.encode()).hexdigest(): origin for origin in origins}
 
@@ -55,7 +60,7 @@ class WitnessServer:
     def url(self) -> str:
         """The submission and monitoring prefix."""
         host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"{'http' if self._server.tls is None else 'https'}://{host!s}:{port}"
 
     def serve(self) -> None:
         """Answer until ``close`` is called from another thread, or the program is interrupted."""
@@ -79,6 +84,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = CALLERS_MAX
+    tls: ssl.SSLContext | None
     witness: Witness
     origins: dict[str, str]
 
@@ -94,15 +100,26 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection, for a limited time."""
-        alarm = threading.Timer(CONNECTION_MS / 1000, _hang_up, [request])
-        alarm.daemon = True
-        alarm.start()
+        """Serve one connection, and give its place to another."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            alarm.cancel()
             self._places.release()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Agree on TLS, in the caller's own thread, and answer; all of it for a limited time."""
+        if self.tls is None:
+            with within(request, CONNECTION_MS / 1000):
+                super().finish_request(request, client_address)
+            return
+        session = self.tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        try:
+            with within(session, CONNECTION_MS / 1000):
+                session.settimeout(IDLE_MS / 1000)
+                session.do_handshake()
+                super().finish_request(session, client_address)
+        finally:
+            self.shutdown_request(session)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a caller that hangs up, or sends no HTTP, is no news."""
@@ -177,6 +194,25 @@ def read_address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _hang_up(request: socket.socket) -> None:
-    with suppress(OSError):
-        request.shutdown(socket.SHUT_RDWR)
+def read_terms(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """Read the certificate and the key to serve under; None where neither is given.
+
+    Raises:
+        UsageRefused: one without the other, or they cannot be used (code ``witness-tls``).
+    """
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise _no_terms("a certificate and its key go together")
+    try:
+        return server_terms(certificate, key)
+    except OSError as error:
+        raise _no_terms(f"{certificate} and {key} cannot be used: {error.strerror or error}") from error
+
+
+def _no_terms(message: str) -> UsageRefused:
+    return UsageRefused(
+        message,
+        hint="give PEM files, the key without a passphrase: --certificate FILE --certificate-key FILE",
+        code="witness-tls",
+    )

@@ -11,7 +11,7 @@ from typing import Any
 from bailiwick.authoring.project import CONTRACT, MANIFEST, Project
 from bailiwick.canonical import digest
 from bailiwick.errors import InputRefused
-from bailiwick.ports_toolchain import BuildOrder, Toolchain
+from bailiwick.ports import BuildOrder, Toolchain
 from bailiwick.schema import Schemas
 
 WORLD = "module"

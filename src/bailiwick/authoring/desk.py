@@ -7,7 +7,7 @@ from typing import Any
 
 from bailiwick.engine import HostRefused
 from bailiwick.model import Actor, Budget, JsonValue, ModuleRef
-from bailiwick.ports_modules import CallContext, HostService
+from bailiwick.ports import CallContext, HostService
 
 AUTHOR = Actor(id="local:author", role="author")
 TENANT = "desk"

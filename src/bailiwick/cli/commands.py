@@ -83,20 +83,41 @@ COMMANDS = (
     Command(
         "ledger prove",
         ledger.prove,
-        ("ledger prove 3", "ledger prove 3 --out record-3.tlog-proof", "ledger prove --from 2"),
+        ("ledger prove 3", "ledger prove 3 --out record-3.tlog-proof", "ledger prove --from 1"),
     ),
-    Command("ledger verify", ledger.verify, ("ledger verify", "ledger verify --json", "ledger verify --jobs 2")),
+    Command(
+        "ledger verify",
+        ledger.verify,
+        ("ledger verify", "ledger verify --jobs 2 --json", "ledger verify --seal", "ledger verify --fast"),
+    ),
     Command("ledger checkpoint", ledger.checkpoint, ("ledger checkpoint", "ledger checkpoint --json")),
     Command(
         "ledger export", ledger.export, ("ledger export --out exported", "ledger export --out exported-again --json")
     ),
-    Command("ledger at", travel.at, ("ledger at now", "ledger at MOMENT --projection decisions --json")),
+    Command(
+        "ledger at",
+        travel.at,
+        (
+            "ledger at now",
+            "ledger at MOMENT --projection decisions --json",
+            "ledger at MOMENT --projection decisions --replay",
+        ),
+    ),
     Command(
         "ledger find",
         travel.find,
         ("ledger find --resource panic", "ledger find --type decision.sealed --since MOMENT --limit 5 --json"),
     ),
-    Command("ledger move", ledger_stores.move, ("ledger move --to sqlite", "ledger move --to files --json")),
+    Command(
+        "ledger move",
+        ledger_stores.move,
+        (
+            "ledger move --to sqlite",
+            "ledger move --to files --json",
+            "ledger move --to postgres",
+            "ledger move --to s3",
+        ),
+    ),
     Command("ledger worm-probe", ledger_stores.worm_probe, ("ledger worm-probe", "ledger worm-probe --json")),
     Command("ledger retention", keeping.retention, ("ledger retention", "ledger retention --write default --json")),
     Command(
@@ -106,7 +127,15 @@ COMMANDS = (
     ),
     Command("ledger hold list", keeping.list_holds, ("ledger hold list", "ledger hold list --json")),
     Command("ledger hold release", keeping.release_hold, ("ledger hold release h12 --reason case-7-closed",)),
-    Command("ledger prune", keeping.prune, ("ledger prune --dry-run", "ledger prune --dry-run --carry --json")),
+    Command(
+        "ledger prune",
+        keeping.prune,
+        (
+            "ledger prune --dry-run",
+            "ledger prune --dry-run --carry --json",
+            "ledger prune --archive archive --held kept.checkpoint --yes",
+        ),
+    ),
     Command("ledger stats", ledger.stats, ("ledger stats", "ledger stats --json")),
     Command(
         "ledger erase",

@@ -43,6 +43,8 @@ def summary(answer: dict[str, Any]) -> str:
         (len(answer["failed"]), "failed"),
         (answer["waiting"], "waiting"),
     ]
+    if answer["ended"]:
+        counts.append((answer["ended"], "ended without anything left to deliver"))
     return ", ".join(f"{count} {word}" for count, word in counts)
 
 

@@ -103,13 +103,15 @@ def prune(
     without_witness: bool = False,
     carry: bool = False,
     today: str | None = None,
+    without_sink: tuple[str, ...] = (),
     dry_run: bool = False,
     yes: bool = False,
     options: TenantOptions = TenantOptions(),
 ) -> int:
-    """Delete the oldest records, once nothing keeps them; every proof that was given still verifies.
+    """Delete the oldest records, and evidence whose time is over; every proof that was given still verifies.
 
-    Whole bundles of 256 records go, from the first on, after they were archived and the archive was verified.
+    Whole bundles of 256 records go, from the first on, after they were archived and the archive was verified. They wait
+    for every sink to have them, and for effects that have no result yet. Evidence goes by subject, apart from records.
 
     Args:
         archive: Folder in which the archive gets a folder of its own.
@@ -118,25 +120,32 @@ def prune(
         without_witness: Nobody else holds a checkpoint, and you accept that.
         carry: Carry on one by one what must be kept still, instead of stopping before it.
         today: The day, `YYYY-MM-DD`, from your own calendar, where the clock is doubted.
+        without_sink: Name of a sink that is not waited for: it will never get what goes. Can be given again.
         dry_run: Say what would go, and touch nothing.
         yes: Do it.
     """
     with open_node(options) as (node, tenant):
-        keeping = node.ledger(tenant).keeping
-        plan = keeping.plan(before=None if before is None else _time(before), carry=carry, today=today)
-        answer: dict[str, Any] = {**plan.to_json(), "archive": None, "record": None}
+        pruner = node.pruner(tenant)
+        pruning = pruner.plan(
+            before=None if before is None else _time(before),
+            carry=carry,
+            today=today,
+            without_sinks=frozenset(without_sink),
+        )
+        plan = pruning.records
+        answer: dict[str, Any] = {**pruning.to_json(), "archive": None, "record": None, "evidence_record": None}
         if not dry_run:
-            if not yes or archive is None:
+            has_records = plan.stop > plan.start
+            if not yes or (archive is None and has_records):
                 raise UsageRefused(
-                    f"{plan.deleted} records up to {plan.stop} would be deleted",
-                    hint="look with --dry-run; then say where they are archived, and --archive FOLDER --yes",
+                    f"{plan.deleted} records up to {plan.stop} would be deleted, and {pruning.blobs} blobs of evidence",
+                    hint="look with --dry-run; then say where records are archived, and --archive FOLDER --yes",
                     code="prune-unconfirmed",
                 )
-            note = None if without_witness else _held(node.ledger(tenant), held)
+            note = None if without_witness or not has_records else _held(node.ledger(tenant), held)
             with screen.progress("archiving", plan.stop - plan.start) as advance:
-                kept = keeping.archive(plan, archive, progress=advance)
-            receipt = keeping.prune(plan, kept, node.actor(tenant), held=note, unheld=without_witness)
-            answer |= {"archive": str(kept.path), "record": receipt.index}
+                went = pruner.run(pruning, archive or Path(), held=note, unheld=without_witness, progress=advance)
+            answer |= went.to_json()
     screen.give(answer, _prune_text(answer), as_json=options.json)
     return 0
 
@@ -236,5 +245,11 @@ def _prune_text(answer: dict[str, Any]) -> str:
     ]
     lines += [f"no further: {answer['blocked']}"] if answer["blocked"] else []
     lines += [f"in the way: hold {answer['hold']}"] if answer["hold"] else []
+    if sink := answer["sink"]:
+        lines.append(f"in the way: sink {sink['name']}, which was sent {sink['sent']} records")
     lines += [f"archive  {answer['archive']}\nrecord   {answer['record']}"] if answer["record"] is not None else []
+    if evidence := answer["evidence"]["subjects"]:
+        is_done = answer["evidence_record"] is not None
+        done = f"went, record {answer['evidence_record']}" if is_done else "would go"
+        lines.append(f"evidence of {evidence} subjects {done}: {answer['evidence']['blobs']} blobs")
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -61,20 +61,26 @@ def move(*, to: Annotated[Store, Parameter()], options: TenantOptions = TenantOp
 def worm_probe(*, options: TenantOptions = TenantOptions()) -> int:
     """Try to delete, shorten and overwrite a locked object in the bucket of this ledger, and record what held.
 
-    It works on an object of its own under the ledger's prefix, which stays locked for an hour. Exits 0 when the lock
-    held against everything, else 1.
+    It works on an object of its own under the ledger's prefix, which stays locked for an hour. Exits 0 when nothing
+    could be changed, else 1. Try it with the credentials of your most powerful administrator too.
     """
     with open_node(options) as (node, tenant):
         probe = node.places.probe(tenant)
         receipt = node.ledger(tenant).record_probe(probe.to_json())
     answer = {**probe.to_json(), "bucket": probe.bucket, "record": receipt.index}
     rows = [("held" if each.held else "BROKEN", each.name, each.seen) for each in probe.attempts]
-    lines = [screen.columns(rows), ""]
-    if probe.held and not probe.is_proved:
-        lines.append("These credentials may delete nothing at all, so the refusals may not be the lock's.")
-    lines.append(f"{'the lock held' if probe.held else 'the lock did NOT hold'}; record {receipt.index}")
-    screen.give(answer, "\n".join(lines), as_json=options.json)
+    text = f"{screen.columns(rows)}\n\n{_verdict(answer)}; record {receipt.index}"
+    screen.give(answer, text, as_json=options.json)
     return 0 if probe.held else 1
+
+
+def _verdict(answer: dict[str, Any]) -> str:
+    """Say no more than was seen: a refusal proves a lock only where the same hand could delete what is not locked."""
+    if not answer["held"]:
+        return "the lock did NOT hold"
+    if not answer["is_proved"]:
+        return "nothing could be changed, but nothing without a lock could be deleted either: this proves no lock"
+    return f"the {answer['mode'].lower()} lock held against these credentials"
 
 
 def _settle_down(node: Node, tenant: str) -> None:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from bailiwick.cli import screen
 from bailiwick.cli.folder import read_folder
-from bailiwick.cli.options import RecordIndex, TenantOptions, settings
+from bailiwick.cli.options import RecordIndex, TenantOptions, open_node
 from bailiwick.cli.text_input import read_text_input
 from bailiwick.errors import UsageRefused
 
@@ -238,11 +238,8 @@ def replay(record: RecordIndex, /, *, options: TenantOptions = TenantOptions()) 
 @contextmanager
 def _fleet(options: TenantOptions) -> Iterator[tuple[Supervisor, str, Actor]]:
     """Open the modules of the tenant that the options mean."""
-    from bailiwick.fleet import Fleet
-
-    resolved = settings(options)
-    with Fleet(resolved) as fleet:
-        yield fleet.supervisor, resolved.tenant, fleet.actor(resolved.tenant)
+    with open_node(options) as (node, tenant):
+        yield node.supervisor, tenant, node.actor(tenant)
 
 
 @contextmanager

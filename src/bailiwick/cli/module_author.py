@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from bailiwick.cli import screen
 from bailiwick.cli.folder import make_folder, read_folder, write_files
-from bailiwick.cli.options import Printing, TenantOptions
+from bailiwick.cli.options import Printing, TenantOptions, open_node
 from bailiwick.errors import InputRefused, NotFound
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def build(folder: Path, /, *, check: bool = False, options: Printing = Printing(
     """
     from bailiwick.authoring import build as build_module
     from bailiwick.authoring import compare_builds
-    from bailiwick.workshop import toolchain_for
+    from bailiwick.node import toolchain_for
 
     project = _project(folder)
     toolchain = toolchain_for(project.language, folder)
@@ -109,17 +109,14 @@ def sign(folder: Path, /, *, options: TenantOptions = TenantOptions()) -> int:
     Args:
         folder: The module's folder, built.
     """
-    from bailiwick.cli.options import settings
-    from bailiwick.fleet import Fleet
     from bailiwick.schema import parse_document
     from bailiwick.supervisor import SIGNATURE_FILE
     from bailiwick.trust import sign_manifest
 
     project, wasm = _built(folder)
     _check_digest(folder, project, wasm)
-    resolved = settings(options)
-    with Fleet(resolved) as fleet:
-        signer = fleet.author(resolved.tenant)
+    with open_node(options) as (node, tenant):
+        signer = node.author(tenant)
     key = signer.verifier.text()
     write_files(folder, {SIGNATURE_FILE: sign_manifest(parse_document(read_folder(folder)["module.json"]), signer)})
     answer = {"module": project.name, "version": project.manifest["version"], "file": SIGNATURE_FILE, "key": key}
@@ -151,7 +148,7 @@ def run(
     from bailiwick.cli.text_input import read_text_input
     from bailiwick.engine import Refusal, read_answer
     from bailiwick.model import Tier
-    from bailiwick.workshop import desk_services
+    from bailiwick.node import desk_services
 
     project = _project(folder)
     given = read_text_input(input)

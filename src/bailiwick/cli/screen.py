@@ -151,6 +151,7 @@ def progress(label: str, total: int | None = None, *, beside_output: bool = Fals
         task = bar.add_task(label, total=total, rate="")
 
         def advance(count: int) -> None:
+            """Count on, and show how many come each second."""
             speed = bar.tasks[0].speed
             bar.update(task, advance=count, rate=f"{speed:,.0f}/s" if speed else "")
 

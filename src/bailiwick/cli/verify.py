@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bailiwick.cli import screen
-from bailiwick.cli.options import Printing
+from bailiwick.cli.options import Jobs, Printing
 from bailiwick.errors import NotFound, Unavailable, UsageRefused, Verdict
 
 FILE_BYTES_MAX = 262_144
@@ -22,6 +22,7 @@ def verify(
     policy: Path | None = None,
     since: Path | None = None,
     record: Path | None = None,
+    jobs: Jobs = None,
     options: Printing = Printing(),
 ) -> int:
     """Check an exported ledger, or a proof from it, with no node and no home.
@@ -36,6 +37,7 @@ def verify(
         policy: File that says whom you trust (C2SP tlog-policy): keys, witnesses, and how many of these are enough.
         since: File with a checkpoint that you kept earlier; the ledger must have grown from it.
         record: File with the record's bytes, for the proof of a record.
+        jobs: Processes that read; as many as there are cores where the ledger is large. The answer is the same.
     """
     from bailiwick.ledger import Policy, verify_bundle
 
@@ -47,7 +49,7 @@ def verify(
         )
         return 0
     with screen.progress("verifying") as advance:
-        report = verify_bundle(bundle, key=key, since=since, policy=believed, progress=advance)
+        report = verify_bundle(bundle, key=key, since=since, policy=believed, progress=advance, jobs=jobs)
     answer = report.to_json()
     screen.give(answer, report_text(answer), as_json=options.json)
     return Verdict(answer["verdict"]).exit_code

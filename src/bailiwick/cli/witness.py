@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, validators
 
 from bailiwick.cli import screen
-from bailiwick.cli.options import Options, TenantOptions, open_node, settings
+from bailiwick.cli.ledger_stores import Store
+from bailiwick.cli.options import Options, TenantOptions, open_node
 
 if TYPE_CHECKING:
     from bailiwick.ledger import KnownWitness, Ledger, WitnessReport
-    from bailiwick.witnesses import Witnesses
+    from bailiwick.node import Witnesses
 
 
-def add(url: str, key: str, /, *, options: TenantOptions = TenantOptions()) -> int:
+def add(url: str, key: str, /, *, ca_file: Path | None = None, options: TenantOptions = TenantOptions()) -> int:
     """Ask a witness to cosign each checkpoint from now on (C2SP tlog-witness).
 
     A record names its key, so that anybody can check its lines. Its owner has to know this ledger too: there,
@@ -26,8 +27,11 @@ def add(url: str, key: str, /, *, options: TenantOptions = TenantOptions()) -> i
     Args:
         url: Its submission prefix, such as https://witness.example/api.
         key: Its verifier key, got from its owner.
+        ca_file: Authorities, as PEM, to believe beside the system's when witnesses are asked over https; kept.
     """
     with open_witnesses(options) as (witnesses, ledger):
+        if ca_file is not None:
+            witnesses.believe(ca_file)
         known = witnesses.add(ledger, url, key)
     screen.give(_known(known), f"{known.verifier.name} is asked from now on", as_json=options.json)
     return 0
@@ -82,16 +86,25 @@ def trust(log: str, /, *, options: TenantOptions = TenantOptions()) -> int:
     return 0
 
 
-def serve(*, listen: str = "127.0.0.1:8630", options: TenantOptions = TenantOptions()) -> int:
+def serve(
+    *,
+    listen: str = "127.0.0.1:8630",
+    certificate: Path | None = None,
+    certificate_key: Path | None = None,
+    options: TenantOptions = TenantOptions(),
+) -> int:
     """Be a witness: answer `add-checkpoint` until interrupted (C2SP tlog-witness).
 
-    It speaks plain HTTP; put it behind a proxy that encrypts, or on a network that is yours.
+    With a certificate it speaks HTTPS, TLS 1.2 or newer; a renewed one is taken in when it is started anew. Without,
+    it speaks plain HTTP: put it behind a proxy that encrypts, or on a network that is yours.
 
     Args:
         listen: Address and port.
+        certificate: Certificate for its name with the chain, a PEM file.
+        certificate_key: The private key of that, a PEM file without a passphrase.
     """
     with open_side(options) as witnesses:
-        server = witnesses.server(listen)
+        server = witnesses.server(listen, certificate=certificate, certificate_key=certificate_key)
         answer = {"url": server.url, "key": witnesses.witness_key().text(), "logs": len(witnesses.trusted())}
         screen.give(
             answer, f"{answer['key']}\nat {server.url}, for {answer['logs']} keys of logs", as_json=options.json
@@ -109,8 +122,8 @@ def rotate_key(*, options: TenantOptions = TenantOptions()) -> int:
     Whoever trusts the old key can follow it. Tell witnesses and auditors the new one all the same: an old key that is
     stolen later could sign a second past.
     """
-    with open_witnesses(options) as (witnesses, ledger):
-        verifier = witnesses.rotate_key(ledger)
+    with open_node(options) as (node, tenant):
+        verifier = node.rotate_key(tenant)
     text = f"new key  {verifier.text()}\nnext     bailiwick ledger policy, for auditors"
     screen.give({"key": verifier.text()}, text, as_json=options.json)
     return 0
@@ -141,7 +154,15 @@ def policy(
     return 0
 
 
-def restore(bundle: Path, /, *, witness: tuple[str, ...] = (), options: TenantOptions = TenantOptions()) -> int:
+def restore(
+    bundle: Path,
+    /,
+    *,
+    witness: tuple[str, ...] = (),
+    to: Store | None = None,
+    ca_file: Path | None = None,
+    options: TenantOptions = TenantOptions(),
+) -> int:
     """Bring a lost ledger back from a bundle; a record then says from where on records may be missing.
 
     The home needs the ledger's own keys, from a copy, and no records of its own. Where a witness stands for more
@@ -150,9 +171,12 @@ def restore(bundle: Path, /, *, witness: tuple[str, ...] = (), options: TenantOp
     Args:
         bundle: Folder that `bailiwick ledger export` wrote.
         witness: Address of a witness to ask first how much it stands for; give it once for each.
+        to: The store it goes to, as with `bailiwick ledger move`; where its place is already, or the settings say,
+            otherwise.
+        ca_file: Authorities, as PEM, to believe beside the system's when witnesses are asked over https; kept.
     """
-    with open_side(options) as witnesses:
-        answer = witnesses.restore(bundle, witness).to_json()
+    with open_node(options) as (node, tenant):
+        answer = node.restore(tenant, bundle, witness, to=to, ca_file=ca_file).to_json()
     asked = f"a witness stands for {answer['witnessed']}" if witness else "no witness was asked: --witness URL"
     text = f"{answer['records']} records are back; {asked}.\nRecords after them, if there were any, are lost."
     screen.give(answer, text, as_json=options.json)
@@ -181,18 +205,15 @@ def outcome_lines(answer: dict[str, Any]) -> list[str]:
 @contextmanager
 def open_side(options: Options) -> Iterator[Witnesses]:
     """Open the witnesses of the tenant that the options mean; the ledger stays closed."""
-    from bailiwick.witnesses import Witnesses
-
-    resolved = settings(options)
-    with Witnesses(resolved, resolved.tenant) as witnesses:
-        yield witnesses
+    with open_node(options) as (node, tenant):
+        yield node.witnesses(tenant)
 
 
 @contextmanager
 def open_witnesses(options: TenantOptions) -> Iterator[tuple[Witnesses, Ledger]]:
     """Open the witnesses of the tenant that the options mean, and its ledger."""
-    with open_node(options) as (node, tenant), open_side(options) as witnesses:
-        yield witnesses, node.ledger(tenant)
+    with open_node(options) as (node, tenant):
+        yield node.witnesses(tenant), node.ledger(tenant)
 
 
 def _known(known: KnownWitness) -> dict[str, Any]:

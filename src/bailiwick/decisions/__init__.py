@@ -10,6 +10,7 @@ from bailiwick.decisions.inputs import read_inputs
 from bailiwick.decisions.intake import RawInput, ReadRow
 from bailiwick.decisions.loop import BATCH_MAX, Decided, Loop, Refused
 from bailiwick.decisions.projections import PROJECTIONS, find_projection
+from bailiwick.decisions.prune import Pruner, Pruning, Went, find_needs
 from bailiwick.decisions.replay import Difference, Replayer, ReplayReport
 from bailiwick.decisions.shelf import check_modules, fetch, keep
 
@@ -26,15 +27,19 @@ __all__ = [
     "Executor",
     "Explanation",
     "Loop",
+    "Pruner",
+    "Pruning",
     "RawInput",
     "ReadRow",
     "Refused",
     "ReplayReport",
     "Replayer",
+    "Went",
     "catch_up",
     "check_modules",
     "explain",
     "fetch",
+    "find_needs",
     "find_projection",
     "keep",
     "read_inputs",

@@ -95,7 +95,7 @@ class Eraser:
             Erasure(
                 subject=subject,
                 decisions=tuple(traces.decisions),
-                blobs=len({*self.blobs.kept_for(self.tenant, subject), *self._unnamed(traces.digests)}),
+                blobs=len({*self.blobs.kept_for(self.tenant, subject), *self.unnamed(traces.digests)}),
                 record=traces.erased,
             )
             for subject, traces in found.items()
@@ -121,7 +121,7 @@ class Eraser:
         return [self._erase(subject, traces) for subject, traces in found.items()]
 
     def _erase(self, subject: str, traces: _Traces) -> Erasure:
-        blobs = self.blobs.erase(self.tenant, subject, self._unnamed(traces.digests))
+        blobs = self.blobs.erase(self.tenant, subject, self.unnamed(traces.digests))
         record = traces.erased
         if blobs or record is None:
             detail: dict[str, JsonValue] = {"subject": subject, "blobs": blobs}
@@ -154,7 +154,7 @@ class Eraser:
                 )
         return found
 
-    def _unnamed(self, digests: Sequence[str]) -> list[str]:
+    def unnamed(self, digests: Sequence[str]) -> list[str]:
         """Keep the digests under which a decision's own blobs are kept; a record could name a pack's, say."""
         return [digest for digest in digests if self._is_personal(digest)]
 

@@ -19,6 +19,10 @@ from bailiwick.ports import BlobStore, EffectChannel, EffectQueue, PanicSwitch
 from bailiwick.schema import parse_document
 
 RESULT = "effect.result"
+NEVER = "never"
+"""What a result says where its decision has nothing left to send; a later one that asks for the same still counts."""
+GONE = {"blob-erased": "evidence-erased", "record-pruned": "record-pruned"}
+"""Why nothing can be sent any more, by the code with which the decision or its evidence cannot be read."""
 RESULTS_PER_FLUSH = 64
 """Results recorded with one flush; at most so many deliveries are repeated after a crash."""
 RECORDS_PER_FOLD = 4_096
@@ -26,10 +30,14 @@ RECORDS_PER_FOLD = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectsReport:
-    """What one run of the executor did. ``frozen`` says that the panic switch stopped it with effects left."""
+    """What one run of the executor did. ``frozen`` says that the panic switch stopped it with effects left.
+
+    ``ended`` are effects that nothing can be sent for any more: their evidence was erased, or their record pruned.
+    """
 
     delivered: int
     repeated: int
+    ended: int
     failed: tuple[Mapping[str, JsonValue], ...]
     waiting: int
     frozen: bool
@@ -39,6 +47,7 @@ class EffectsReport:
         return {
             "delivered": self.delivered,
             "repeated": self.repeated,
+            "ended": self.ended,
             "failed": [dict(failure) for failure in self.failed],
             "waiting": self.waiting,
             "frozen": self.frozen,
@@ -57,13 +66,22 @@ def catch_up(tenant: str, ledger: Ledger, queue: EffectQueue) -> None:
         asked: list[QueuedEffect] = []
         done: dict[str, int] = {}
         for record in ledger.records(start, stop):
-            asked.extend(_asked(record))
-            if record.event_type == RESULT:
-                done[str(record.detail["key"])] = record.index
+            asked.extend(asked_by(record))
+            if record.event_type != RESULT:
+                continue
+            key = str(record.detail["key"])
+            if record.detail.get("delivered") != NEVER:
+                done[key] = record.index
+                continue
+            # What asks for it from here on asks anew, so that is folded apart.
+            cursor, ended = Cursor(count=record.index + 1, leaf=ledger.leaf(record.index)), record.detail["record"]
+            queue.fold(tenant, cursor, asked, done, {key: int(str(ended))})
+            asked, done = [], {}
         queue.fold(tenant, Cursor(count=stop, leaf=ledger.leaf(stop - 1)), asked, done)
 
 
-def _asked(record: Record) -> list[QueuedEffect]:
+def asked_by(record: Record) -> list[QueuedEffect]:
+    """Give the effects that a record asks for, in order; none where it is no decision."""
     if record.event_type != SEALED:
         return []
     effects: Any = record.detail["effects"]
@@ -91,10 +109,11 @@ class Executor:
         Args:
             progress: Called with the number of effects just handled.
 
-        A delivery that fails is reported, stays waiting, and is not tried again in this run.
+        A delivery that fails is reported, stays waiting, and is not tried again in this run. An effect whose evidence
+        was erased, or whose record was pruned, has that as its result, and waits no more.
         """
         catch_up(self.tenant, self.ledger, self.queue)
-        counts = {"now": 0, "before": 0}
+        counts = {"now": 0, "before": 0, NEVER: 0}
         failures: list[Mapping[str, JsonValue]] = []
         frozen = False
         while not frozen:
@@ -108,7 +127,7 @@ class Executor:
                     frozen = True
                     break
                 try:
-                    came = self.channel.deliver(self.tenant, effect.key, self._message(effect))
+                    came = self._perform(effect)
                 except BailiwickError as error:
                     failures.append({"key": effect.key, "record": effect.record, "code": error.code})
                     continue
@@ -120,10 +139,21 @@ class Executor:
         return EffectsReport(
             delivered=counts["now"],
             repeated=counts["before"],
+            ended=counts[NEVER],
             failed=tuple(failures),
             waiting=waiting,
             frozen=frozen and waiting > 0,
         )
+
+    def _perform(self, effect: QueuedEffect) -> Mapping[str, JsonValue]:
+        """Deliver one effect, or say why there is nothing that could be delivered."""
+        try:
+            message = self._message(effect)
+        except NotFound as error:
+            if error.code not in GONE:
+                raise
+            return {"delivered": NEVER, "reason": GONE[error.code]}
+        return self.channel.deliver(self.tenant, effect.key, message)
 
     def _record(self, results: list[Draft]) -> None:
         if results:

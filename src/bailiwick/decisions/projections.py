@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bailiwick.decisions.execute import RESULT
+from bailiwick.decisions.execute import NEVER, RESULT
 from bailiwick.decisions.seal import SEALED
 from bailiwick.decisions.shelf import INSTALLED
 from bailiwick.errors import UsageRefused
@@ -23,11 +23,20 @@ def _fold_effect(state: State, record: Record) -> State:
     waiting, done = state["waiting"], state["done"]
     if record.event_type == SEALED:
         for position, effect in enumerate(detail["effects"]):
-            key = effect["key"]
-            if key not in waiting and _short(key) not in done:
-                waiting[key] = {"type": effect["type"], "record": record.index, "position": position}
+            key, place = effect["key"], {"record": record.index, "position": position}
+            if key in waiting:
+                waiting[key]["again"] = place
+            elif _short(key) not in done:
+                waiting[key] = {"type": effect["type"], **place, "again": None}
         return state
     key = detail["key"]
+    if detail["delivered"] == NEVER:
+        asked = waiting.get(key)
+        if asked is not None and asked["record"] <= detail["record"]:
+            del waiting[key]
+            if asked["again"] is not None:
+                waiting[key] = {"type": asked["type"], **asked["again"], "again": None}
+        return state
     asked = waiting.pop(key, None)
     if asked is not None:
         done[_short(key)] = record.index
@@ -42,7 +51,7 @@ def _short(key: str) -> str:
 
 def _show_effects(state: State) -> JsonValue:
     waiting: list[JsonValue] = [
-        {"key": key, **effect}
+        {"key": key, "type": effect["type"], "record": effect["record"], "position": effect["position"]}
         for key, effect in sorted(state["waiting"].items(), key=lambda item: (item[1]["record"], item[1]["position"]))
     ]
     return {"waiting": waiting, "done": sum(state["counts"].values()), "done_by_type": dict(state["counts"])}
@@ -50,7 +59,7 @@ def _show_effects(state: State) -> JsonValue:
 
 EFFECTS = Projection(
     name="effects",
-    version=1,
+    version=2,
     says="effects that waited, oldest first, and how many were done",
     event_types=frozenset({SEALED, RESULT}),
     start=lambda: {"counts": {}, "done": {}, "waiting": {}},

@@ -61,9 +61,11 @@ class CachedCaller:
 
     def __init__(self, library: Library) -> None:
         def quick(name: str, result: Any, *arguments: Any) -> Any:
+            """Give a C function that keeps the interpreter's lock: it is over at once."""
             return ctypes.PYFUNCTYPE(result, *arguments)((name, library.dll))
 
         def free(name: str, result: Any, *arguments: Any) -> Any:
+            """Give a C function that lets other threads run meanwhile."""
             return ctypes.CFUNCTYPE(result, *arguments)((name, library.dll))
 
         self._library = library

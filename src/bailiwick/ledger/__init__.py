@@ -12,6 +12,7 @@ from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.log import Ledger
 from bailiwick.ledger.moment import read_moment
 from bailiwick.ledger.move import Moved, move_ledger
+from bailiwick.ledger.plan import Needs, Plan
 from bailiwick.ledger.policy import KnownWitness, Policy, witness_policy
 from bailiwick.ledger.projection import KEYS, Projection, State
 from bailiwick.ledger.proof import leaf_digest
@@ -32,9 +33,11 @@ __all__ = [
     "Ledger",
     "LegalHold",
     "Moved",
+    "Needs",
     "Outcome",
     "Page",
     "Past",
+    "Plan",
     "Policy",
     "Problem",
     "Projection",

@@ -54,7 +54,7 @@ class Admission:
         """
         self._contracts = dict(contracts)
         self._checks = {kind: _compile(schema, schema.get("$defs", {})) for kind, schema in contracts.items()}
-        self._word = _text({})
+        self._word = _Text({})
         self._actors: set[Any] = set()
 
     @classmethod
@@ -90,9 +90,9 @@ class Admission:
         try:
             check(draft.detail)
             place = "resource"
-            if not _OPAQUE_RESOURCE(draft.resource):
-                self._word(draft.resource)
-            actor = draft.actor
+            resource, actor = draft.resource, draft.actor
+            if not _OPAQUE_RESOURCE(resource):
+                self._word(resource)
             if (actor.id, actor.role) not in self._actors:
                 place = "actor.id"
                 self._word(actor.id)
@@ -152,18 +152,20 @@ def _compile(schema: Any, names: Mapping[str, Any]) -> _Check:
     kind = schema.get("type")
     if isinstance(kind, list):
         return _either([_compile({**schema, "type": each}, names) for each in kind])
-    made = {
+    made: dict[Any, Callable[[], _Check]] = {
         "object": lambda: _object(schema, names),
         "array": lambda: _array(_compile(schema.get("items", {}), names)),
-        "string": lambda: _text(schema),
+        "string": lambda: _Text(schema),
         "integer": lambda: _scalar(int, "integer"),
         "boolean": lambda: _scalar(bool, "boolean"),
         "null": lambda: _scalar(type(None), "null"),
     }
-    return made.get(kind, lambda: _any_value(_text({})))()
+    return made.get(kind, lambda: _any_value(_Text({})))()
 
 
 def _scalar(kind: type, name: str) -> _Check:
+    """Make a check of one type, and of none below it: True is no number here."""
+
     def check(value: Any) -> None:
         if type(value) is not kind:
             raise _Misfit(f"is no {name}")
@@ -172,6 +174,8 @@ def _scalar(kind: type, name: str) -> _Check:
 
 
 def _one_of(values: list[Any]) -> _Check:
+    """Make a check of values that are listed, with their types."""
+
     def check(value: Any) -> None:
         if not any(type(value) is type(each) and value == each for each in values):
             raise _Misfit("is none of the values that its contract lists")
@@ -180,6 +184,8 @@ def _one_of(values: list[Any]) -> _Check:
 
 
 def _either(checks: list[_Check]) -> _Check:
+    """Make a check of values that may pass any of several; where none passes, a datum is told before a form."""
+
     def check(value: Any) -> None:
         misfit = None
         for each in checks:
@@ -194,6 +200,8 @@ def _either(checks: list[_Check]) -> _Check:
 
 
 def _array(item: _Check) -> _Check:
+    """Make a check of a list whose members all pass one check."""
+
     def check(value: Any) -> None:
         if type(value) is not list and type(value) is not tuple:
             raise _Misfit("is no list")
@@ -208,11 +216,13 @@ def _array(item: _Check) -> _Check:
 
 
 def _object(schema: Any, names: Mapping[str, Any]) -> _Check:
+    """Make a check of an object: each field by its own schema, others by what the schema says of them."""
     fields = {key: _compile(each, names) for key, each in schema.get("properties", {}).items()}
     further = schema.get("additionalProperties", True)
-    rest = None if further is False else _any_value(_text({})) if further is True else _compile(further, names)
+    rest = None if further is False else _any_value(_Text({})) if further is True else _compile(further, names)
     name = _compile(schema.get("propertyNames", {"type": "string"}), names)
     find = fields.get
+    surely = {key: each.surely for key, each in fields.items() if isinstance(each, _Text)}.get
 
     def check(value: Any) -> None:
         if type(value) is not dict and not isinstance(value, Mapping):
@@ -220,6 +230,8 @@ def _object(schema: Any, names: Mapping[str, Any]) -> _Check:
         key = ""
         try:
             for key, item in value.items():
+                if type(item) is str and (fits := surely(key)) is not None and fits(item):
+                    continue
                 (find(key) or _unlisted(key, rest, name))(item)
         except _Misfit as misfit:
             misfit.path.append(key if key in fields else "(a field)")
@@ -286,31 +298,35 @@ def _any_value(text: _Check) -> _Check:
     return check
 
 
-def _text(schema: Mapping[str, Any]) -> _Check:
-    """Make a check of text: the contract's form first, then the lint, whose answer is remembered."""
-    pattern = schema.get("pattern", "")
-    form = re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
-    fits = form.match if pattern.startswith("^") else form.search
-    if pattern in _OPAQUE:
+class _Text:
+    """A check of text: the contract's form first, then the lint, whose answer is remembered.
 
-        def check_opaque(value: Any) -> None:
-            if type(value) is not str or not fits(value):
-                raise _Misfit("does not have the form that its contract gives")
+    ``surely`` says of a text, in one call, that it passes; where it does not say so, the check decides.
+    """
 
-        return check_opaque
-    characters_max = schema.get("maxLength", 1 << 16)
-    known: set[str] = set()
+    __slots__ = ("_characters_max", "_fits", "_is_opaque", "_known", "surely")
 
-    def check(value: Any) -> None:
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        pattern = schema.get("pattern", "")
+        form = re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
+        self._fits = form.match if pattern.startswith("^") else form.search
+        self._is_opaque = pattern in _OPAQUE
+        self._characters_max = schema.get("maxLength", 1 << 16)
+        self._known: set[str] = set()
+        self.surely: Callable[[str], object] = self._fits if self._is_opaque else self._known.__contains__
+
+    def __call__(self, value: Any) -> None:
         if type(value) is not str:
             raise _Misfit("is no text")
-        if value in known:
+        if self._is_opaque:
+            if not self._fits(value):
+                raise _Misfit("does not have the form that its contract gives")
             return
-        if len(value) > characters_max or not fits(value):
+        if value in self._known:
+            return
+        if len(value) > self._characters_max or not self._fits(value):
             raise _Misfit("does not have the form that its contract gives")
         if found := find_sensitive(value):
             code, what = found
             raise _Misfit(f"holds {what}", code=code)
-        _remember(known, value)
-
-    return check
+        _remember(self._known, value)

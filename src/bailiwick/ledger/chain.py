@@ -63,6 +63,7 @@ def read_checkpoint(
     """Read the checkpoint that a record holds, and check it against the tree of all records before it."""
 
     def fault(verdict: Verdict, why: str) -> tuple[None, Fault]:
+        """Say what is wrong with the checkpoint of this record."""
         return None, Fault(index=index, verdict=verdict, message=f"the checkpoint in record {index} {why}")
 
     try:

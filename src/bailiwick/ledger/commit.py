@@ -3,6 +3,9 @@
 Whoever comes while nobody commits does it, for all who wait, in their own thread: a lone caller pays for no hand-over.
 A caller whose records are durable hands over what came meanwhile to a thread in the background. That thread also signs
 a checkpoint when records came and then nothing more. There is no timer that makes anybody wait.
+
+Callers check and encode their records before they queue. Whoever waits is woken by the one before in the same group:
+woken all at once, they would only wake to wait again, for the interpreter, which runs one thread at a time.
 """
 
 from __future__ import annotations
@@ -11,13 +14,17 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from itertools import islice
+from itertools import islice, pairwise
 
 from bailiwick.errors import BailiwickError, LedgerPoisoned, UsageRefused
 from bailiwick.ledger.record import Admitted
 from bailiwick.ledger.recover import GROUP_BYTES_MAX
 from bailiwick.ledger.writer import Writer
 from bailiwick.model import Receipt
+
+PARKED_SECONDS_MAX = 1.0
+"""Longest sleep of a caller without looking whether its records are durable, in seconds: if the thread that was to wake
+it was interrupted, it wakes by itself."""
 
 
 class Committer:
@@ -32,7 +39,8 @@ class Committer:
         """
         self._writer = writer
         self._idle_seconds = None if idle_ms is None else idle_ms / 1000
-        self._gate = threading.Condition()
+        self._mutex = threading.RLock()
+        self._gate = threading.Condition(self._mutex)
         self._waiting: deque[_Ticket] = deque()
         self._is_led = False
         self._is_handed_over = False
@@ -55,30 +63,37 @@ class Committer:
             LedgerPoisoned, LedgerBroken, Unavailable: as ``Writer.commit``.
             UsageRefused: the key was used for something else.
         """
-        ticket = _Ticket(entries, key=key, is_whole=is_whole)
-        with self._gate:
-            self._enqueue(ticket)
+        size = sum([entry.size for entry in entries])
+        ticket = None
+        with self._mutex:
+            self._check_open()
+            if self._is_led or key is not None or size > GROUP_BYTES_MAX:
+                ticket = _Ticket(entries, key=key, is_whole=is_whole, size=size)
+                self._waiting.append(ticket)
+                if self._is_led:
+                    ticket.park()
             is_leader = not self._is_led
             self._is_led = True
-            if not is_leader:
-                ticket.event = threading.Event()
-            elif self._idle_seconds is not None:
+            if self._thread is None and is_leader and self._idle_seconds is not None:
                 self._start_thread()
+        if ticket is None:
+            return self._commit_alone(entries)
         if is_leader:
             self._lead(ticket)
-        elif ticket.event is not None:
-            ticket.event.wait()
+        else:
+            ticket.wait()
         if ticket.error is not None:
             raise ticket.error
         return ticket.receipts
 
     def submit(self, entry: Admitted, *, key: str | None = None) -> Future[Receipt]:
         """Queue one record, and give a future of its receipt. Callbacks must not append: they hold up the rest."""
-        ticket = _Ticket([entry], key=key)
+        ticket = _Ticket([entry], key=key, size=entry.size)
         ticket.future = Future()
         ticket.future.set_running_or_notify_cancel()
-        with self._gate:
-            self._enqueue(ticket)
+        with self._mutex:
+            self._check_open()
+            self._waiting.append(ticket)
             if not self._is_led:
                 self._is_led = True
                 self._hand_over()
@@ -95,10 +110,19 @@ class Committer:
 
     # --- leading ----------------------------------------------------------------------------------------------------
 
-    def _enqueue(self, ticket: _Ticket) -> None:
+    def _check_open(self) -> None:
         if self._is_closing:
             raise UsageRefused("the ledger is closed", hint="open it again", code="ledger-closed")
-        self._waiting.append(ticket)
+
+    def _commit_alone(self, entries: Sequence[Admitted]) -> list[Receipt]:
+        """Commit what nobody else waits with, and give up the lead; nothing waits while nobody leads."""
+        try:
+            receipts = self._writer.commit(entries)
+            self.groups += 1
+            self._maintain()
+            return receipts
+        finally:
+            self._give_up_lead()
 
     def _lead(self, own: _Ticket | None) -> None:
         """Commit group after group, until nothing waits, or until one's own is done."""
@@ -139,6 +163,13 @@ class Committer:
         while self._waiting and room > 0:
             ticket = self._waiting[0]
             begin, entries = ticket.taken, ticket.entries
+            if begin == 0 and ticket.key is None and ticket.size <= room and ticket.error is None:
+                # What nearly all of many callers come with: all of it, and nothing to look for.
+                room -= ticket.size
+                ticket.taken = len(entries)
+                group.append((ticket, entries))
+                self._waiting.popleft()
+                continue
             if ticket.is_done:
                 self._waiting.popleft()
                 continue
@@ -163,19 +194,13 @@ class Committer:
         try:
             answers = self._answers(group)
         except BailiwickError as error:
-            for ticket, _ in group:
-                ticket.fail(error)
+            _tell(group, [error] * len(group))
             return
         except BaseException as error:
-            for ticket, _ in group:
-                ticket.fail(_interrupted(error))
+            _tell(group, [_interrupted(error) for _ in group])
             raise
         self.groups += 1
-        for (ticket, _), answer in zip(group, answers, strict=True):
-            if isinstance(answer, BailiwickError):
-                ticket.fail(answer)
-            else:
-                ticket.take(answer)
+        _tell(group, answers)
         self._maintain()
 
     def _answers(self, group: list[tuple[_Ticket, Sequence[Admitted]]]) -> Sequence[list[Receipt] | UsageRefused]:
@@ -232,37 +257,77 @@ class Committer:
 class _Ticket:
     """What one caller waits for."""
 
-    __slots__ = ("entries", "error", "event", "future", "is_whole", "key", "receipts", "size", "taken")
+    __slots__ = ("_bed", "entries", "error", "follower", "future", "is_whole", "key", "receipts", "size", "taken")
 
-    def __init__(self, entries: Sequence[Admitted], *, key: str | None = None, is_whole: bool = True) -> None:
+    def __init__(self, entries: Sequence[Admitted], *, key: str | None, is_whole: bool = True, size: int) -> None:
         self.entries = entries
         self.key = key
         self.is_whole = is_whole
-        self.size = sum([entry.size for entry in entries])
+        self.size = size
         self.receipts: list[Receipt] = []
         self.taken = 0
         self.error: BailiwickError | None = None
-        self.event: threading.Event | None = None
         self.future: Future[Receipt] | None = None
+        self.follower: _Ticket | None = None
+        """Whom to wake, in the same group."""
+        self._bed: threading.Lock | None = None
 
     @property
     def is_done(self) -> bool:
         return self.error is not None or len(self.receipts) == len(self.entries)
 
-    def take(self, receipts: list[Receipt]) -> None:
-        self.receipts = [*self.receipts, *receipts] if self.receipts else receipts
-        if self.is_done:
-            if self.future is not None:
-                self.future.set_result(self.receipts[0])
-            if self.event is not None:
-                self.event.set()
+    @property
+    def is_parked(self) -> bool:
+        return self._bed is not None
 
-    def fail(self, error: BailiwickError) -> None:
-        self.error = error
-        if self.future is not None:
-            self.future.set_exception(error)
-        if self.event is not None:
-            self.event.set()
+    def park(self) -> None:
+        """Make ready for a caller to sleep on; held until ``wake``."""
+        self._bed = threading.Lock()
+        self._bed.acquire()
+
+    def wait(self) -> None:
+        """Sleep until the records are durable or failed, and wake the one behind."""
+        assert self._bed is not None
+        try:
+            while not self.is_done:
+                self._bed.acquire(timeout=PARKED_SECONDS_MAX)
+        finally:
+            if self.is_done and self.follower is not None:
+                self.follower.wake()
+
+    def wake(self) -> None:
+        """Let the caller go; once."""
+        assert self._bed is not None
+        self._bed.release()
+
+    def answer(self, answer: list[Receipt] | BailiwickError) -> None:
+        """Take in receipts, or why there are none."""
+        if isinstance(answer, BailiwickError):
+            self.error = answer
+        else:
+            self.receipts = [*self.receipts, *answer] if self.receipts else answer
+        if self.future is None:
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        elif self.is_done:
+            self.future.set_result(self.receipts[0])
+
+
+def _tell(group: list[tuple[_Ticket, Sequence[Admitted]]], answers: Sequence[list[Receipt] | BailiwickError]) -> None:
+    """Give each of a group its answer, and wake the first of those who sleep; each wakes the next."""
+    sleepers = [
+        ticket
+        for (ticket, _), answer in zip(group, answers, strict=True)
+        if ticket.is_parked and (ticket.taken == len(ticket.entries) or isinstance(answer, BailiwickError))
+    ]
+    # Before the answers: whoever looks by itself, and finds that it is done, must know whom to wake.
+    for ticket, follower in pairwise(sleepers):
+        ticket.follower = follower
+    for (ticket, _), answer in zip(group, answers, strict=True):
+        ticket.answer(answer)
+    if sleepers:
+        sleepers[0].wake()
 
 
 def _interrupted(error: BaseException) -> LedgerPoisoned:

@@ -35,12 +35,21 @@ class Folder:
 
     def read(self, name: str, size_max: int) -> bytes:
         """Read a whole file of at most ``size_max`` bytes, and one byte more where it is longer."""
-        try:
-            handle = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as file:
-                return file.read(size_max + 1)
-        except OSError as error:
-            raise _unreadable(self.path / name, error) from error
+        return read_file(self.path, name, size_max)
+
+
+def read_file(folder: Path, name: str, size_max: int) -> bytes:
+    """Read a whole file of a folder, at most ``size_max`` bytes of it, and one byte more where it is longer.
+
+    Raises:
+        Unavailable: it cannot be read, or is no plain file.
+    """
+    try:
+        handle = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            return file.read(size_max + 1)
+    except OSError as error:
+        raise _unreadable(folder / name, error) from error
 
 
 def _unreadable(path: Path, error: OSError) -> Unavailable:

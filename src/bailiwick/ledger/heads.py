@@ -249,6 +249,8 @@ class Heads:
 
 
 def _asker(asking: Asking, held: Mapping[str, int]) -> Callable[[tuple[KnownWitness, Witness]], Outcome]:
+    """Give what asks one witness, in a thread of its own; what fails on our side is an outcome too."""
+
     def ask(pair: tuple[KnownWitness, Witness]) -> Outcome:
         known, witness = pair
         name = known.name.decode("utf-8", "replace")

@@ -32,6 +32,7 @@ class Keyring:
         """
 
         def load() -> list[Signer]:
+            """Read the keys anew, up to the first number that is not there."""
             origin = store.get(tenant, origin_name).decode()
             signers = [Signer(origin, store.get(tenant, key_name))]
             for number in range(2, KEYS_MAX + 1):

@@ -30,8 +30,8 @@ from bailiwick.ledger.genesis import FORMAT, check_genesis
 from bailiwick.ledger.head import read_head
 from bailiwick.ledger.heads import Heads
 from bailiwick.ledger.keyring import Keyring
-from bailiwick.ledger.proof import leaf_digest
 from bailiwick.ledger.prune import Keeping
+from bailiwick.ledger.reading import Reading
 from bailiwick.ledger.receipt import receipt_text
 from bailiwick.ledger.record import (
     BROKEN_HINT,
@@ -84,6 +84,7 @@ class Ledger:
         self._node_id = node_id
         self._writer = writer
         self._committer = Committer(writer, idle_ms=checkpoint_ms)
+        self.reading = Reading(store, writer)
         self.heads = Heads(store, writer, self._keys, self.records)
         self.keeping = Keeping(store, writer, self._keys, node_id)
         self._is_open = True
@@ -283,6 +284,17 @@ class Ledger:
         """
         return self._writer.record_own(WORM_PROBED, detail)
 
+    def note(self, event_type: str, resource: str, detail: Mapping[str, JsonValue]) -> Receipt:
+        """Record something about the ledger itself, under a type that is kept for that; durable on return.
+
+        Raises:
+            RecordRefused, LedgerPoisoned, LedgerBroken, Unavailable: as ``record``.
+        """
+        draft = Draft(
+            event_type=event_type, resource=resource, detail=detail, actor=Actor(id=self._node_id, role="node")
+        )
+        return self._committer.run([admit(draft, self._node_id, is_own=True)])[0]
+
     def submit(self, draft: Draft, *, key: str | None = None) -> Future[Receipt]:
         """Queue one record with those of other callers, and give a future of its receipt, done when it is durable.
 
@@ -304,9 +316,7 @@ class Ledger:
 
     def size(self) -> int:
         """Give the number of records, those of other processes too, all of them durable."""
-        if self._writer.failure is None:
-            self._writer.refresh()
-        return self._writer.tip.size
+        return self.reading.size()
 
     def read(self, index: int) -> Record:
         """Give one record.
@@ -315,7 +325,7 @@ class Ledger:
             NotFound: there is none of that index (code ``record-missing``), or it was pruned (``record-pruned``).
             LedgerBroken: its bytes are not a record.
         """
-        return read_record(self._raw(index), index)
+        return read_record(self.reading.raw(index), index)
 
     def leaf(self, index: int) -> str:
         """Give the RFC 6962 leaf digest of one record, 64 hexadecimal digits; from its stored bytes.
@@ -325,7 +335,7 @@ class Ledger:
         Raises:
             NotFound: there is none of that index.
         """
-        return self._leaf(index).hex()
+        return self.reading.leaf(index).hex()
 
     def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
         """Give records in order, up to ``stop`` (not included), or to the end as it is at the call.
@@ -335,14 +345,14 @@ class Ledger:
         Raises:
             LedgerBroken: bytes that are not a record.
         """
-        end, first = self._end(stop), max(start, 0)
+        end, first = self.reading.end(stop), max(start, 0)
         pruned = pruned_of(self._store)
         if pruned is not None and isinstance(self._store, Prunable) and first < pruned.minimum:
             for index, raw in self._store.carried(first, min(end, pruned.minimum)):
                 yield read_record(raw, index)
             first = pruned.minimum
         for at in range(first, end, RECORDS_PER_READ):
-            raws = self._store.read(at, min(end, at + RECORDS_PER_READ))
+            raws = self.reading.raws(at, min(end, at + RECORDS_PER_READ))
             for index, raw in enumerate(raws, at):
                 yield read_record(raw, index)
 
@@ -361,12 +371,12 @@ class Ledger:
             NotFound: there is none of that index.
             LedgerBroken: the record is not the one that the checkpoint stands for (verdict altered).
         """
-        leaf = self._leaf(index)
+        leaf = self.reading.leaf(index)
         checkpoint = self.heads.newest(above=index) or self._writer.tip.checkpoint
         if checkpoint is None or index >= checkpoint.size:
             checkpoint = self._writer.checkpoint(is_forced=True)
         try:
-            return receipt_text(index, self._writer.prove(index, leaf, checkpoint), checkpoint)
+            return receipt_text(index, self.reading.prove(index, leaf, checkpoint), checkpoint)
         except ProofRejected as error:
             message = f"record {index} is not the one that the checkpoint of size {checkpoint.size} stands for"
             raise LedgerBroken(Verdict.ALTERED, message, hint=BROKEN_HINT, index=index) from error
@@ -390,7 +400,7 @@ class Ledger:
         Cost: about 4 µs a record, divided by the processes.
         """
         failure = self.failure
-        end = self._writer.count() if isinstance(failure, LedgerBroken) else self._end(None)
+        end = self._writer.count() if isinstance(failure, LedgerBroken) else self.size()
         report = verify_store(self._store, end, self._keys, check=check, jobs=jobs, progress=progress)
         if report.verdict is Verdict.OK and isinstance(failure, LedgerBroken):
             problem = Problem(verdict=failure.verdict, message=failure.message, index=failure.index)
@@ -459,29 +469,6 @@ class Ledger:
                 self._writer.checkpoint()
         finally:
             self._store.close()
-
-    def _end(self, stop: int | None) -> int:
-        if stop is not None and stop <= self._writer.tip.size:
-            return stop
-        size = self.size()
-        return size if stop is None else min(size, stop)
-
-    def _leaf(self, index: int) -> bytes:
-        try:
-            return leaf_digest(self._raw(index))
-        except NotFound as error:
-            if error.code != "record-pruned" or not isinstance(self._store, Prunable):
-                raise
-            return self._store.leaves(index, index + 1)[0]
-
-    def _raw(self, index: int) -> bytes:
-        if not 0 <= index < self._end(index + 1):
-            raise NotFound(
-                f"there is no record {index}; there are {self._writer.tip.size}, counted from 0",
-                hint="bailiwick ledger tail shows the newest",
-                code="record-missing",
-            )
-        return self._store.read(index, index + 1)[0]
 
 
 def _missing(tenant: str) -> NotFound:

@@ -79,7 +79,7 @@ class PrunedWalk:
     def notice(self, records: Iterable[bytes]) -> None:
         """Look for what records say about pruning and retention."""
         for raw in records:
-            if _MARK in raw or _RETENTION_MARK in raw:
+            if is_noted(raw):
                 self._take_note(raw)
 
     def finish(self) -> Fault | None:
@@ -134,6 +134,11 @@ class PrunedWalk:
         if stored.event_type == PRUNED:
             self._named.append(stored)
         self.retention = retention_in(raw) or self.retention
+
+
+def is_noted(raw: bytes) -> bool:
+    """Say whether a record may say something about pruning or retention: ``PrunedWalk.notice`` looks closer."""
+    return _MARK in raw or _RETENTION_MARK in raw
 
 
 def retention_in(raw: bytes) -> bytes | None:

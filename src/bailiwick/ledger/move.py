@@ -2,6 +2,7 @@
 
 The source is only read until every record has been read back from the target and compared. Then it is retired, so that
 no process that still knows it can go on there, and stays as a copy. Whatever interrupts a move, the next one goes on.
+Of a ledger that was pruned, the leaf digests of what went and the records that were carried on are moved as well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.errors import LedgerBroken, Unavailable, UsageRefused, Verdict
+from bailiwick.ledger.beginning import begin_store, remains_of
+from bailiwick.ledger.recover import pruned_of
 from bailiwick.ports import LedgerStore
 
 RECORDS_PER_COPY = 1_024
@@ -51,15 +54,23 @@ def move_ledger(
     Raises:
         UsageRefused: the target holds something else, or more; neither store was touched (code ``ledger-differs``).
         LedgerBroken: the target gives other bytes than it was given; the source was not touched.
-        Unavailable: a store cannot be used; move again to go on.
+        Unavailable: a store cannot be used; move again to go on. Or the ledger was pruned, and the target cannot hold
+            one that was (code ``prune-unsupported``).
     """
     is_retired = bool(source.retired())
     found = target.count()
     count = source.count()
-    _check_beginning(source, target, min(found, count))
+    remains = remains_of(source)
+    start = remains.pruned.minimum if remains else 0
+    if remains is not None:
+        if not begin_store(target, remains):
+            raise _differs(f"the target does not begin at record {start}, as this ledger does since it was pruned")
+    elif pruned_of(target) is not None:
+        raise _differs("the target was pruned, and this ledger was not")
+    _check_beginning(source, target, start, min(found, count))
     if found > count:
         raise _differs(f"the target holds {found} records, and this ledger {count}")
-    _bring(source, target, 0, count, progress)
+    _bring(source, target, start, count, progress)
     if not is_retired:
         with source.exclusive():
             last = source.count()
@@ -69,6 +80,8 @@ def move_ledger(
                     hint="open it once, which repairs it: bailiwick ledger stats",
                     code="ledger-unfinished",
                 )
+            if pruned_of(source) != (remains.pruned if remains else None):
+                raise _differs("this ledger was pruned while it was moved, and the target still holds what went")
             _bring(source, target, count, last, progress)
             source.retire(note)
         count = last
@@ -78,9 +91,9 @@ def move_ledger(
     return Moved(records=count, found=found)
 
 
-def _check_beginning(source: LedgerStore, target: LedgerStore, count: int) -> None:
-    """Refuse another ledger before anything is written to it: its first and its last common record differ."""
-    for index in {0, count - 1} if count else ():
+def _check_beginning(source: LedgerStore, target: LedgerStore, start: int, count: int) -> None:
+    """Refuse another ledger before a record is written to it: its first and its last common record differ."""
+    for index in {start, count - 1} if count > start else ():
         if source.read(index, index + 1) != target.read(index, index + 1):
             raise _differs(f"the target holds another record {index}")
 
@@ -123,6 +136,6 @@ def _groups(start: int, records: Sequence[bytes]) -> Iterator[tuple[int, list[by
 def _differs(what: str) -> UsageRefused:
     return UsageRefused(
         f"{what}: it is not the beginning of this ledger",
-        hint="give a target that is empty; nothing was written",
+        hint="give a target that is empty; no record was written",
         code="ledger-differs",
     )

@@ -26,7 +26,12 @@ from bailiwick.ports import Segments
 PARALLEL_RECORDS_MIN = 1 << 20
 """Records from which on several processes are used where nobody says how many: starting them takes half a second."""
 PART_RECORDS = 1 << 16
-"""Records in a part; a power of two, so that each part is a subtree."""
+"""Records in the smallest part; a power of two, so that each part is a subtree."""
+PARTS_PER_JOB = 4
+"""Parts for each process, in number at least: fewer and larger ones begin within fewer segments, whose records before
+them have to be passed over, and more even out who is done first."""
+PART_RECORDS_MAX = 1 << 18
+"""Records in the largest part."""
 JOBS_MAX = 64
 """Most processes, in number."""
 _AHEAD = 2
@@ -44,13 +49,18 @@ def jobs_for(records: int, jobs: int | None) -> int:
     return max(1, min(jobs, parts, JOBS_MAX))
 
 
-def parts_of(size: int) -> list[tuple[int, int]]:
-    """Give first and stop of each part.
+def parts_of(size: int, jobs: int = 1) -> list[tuple[int, int]]:
+    """Give first and stop of each part, for so many processes.
 
     >>> parts_of(70_000)
     [(0, 65536), (65536, 70000)]
+    >>> parts_of(10_000_000, 2)[1]
+    (262144, 524288)
     """
-    return [(start, min(size, start + PART_RECORDS)) for start in range(0, size, PART_RECORDS)]
+    records = PART_RECORDS
+    while records < PART_RECORDS_MAX and size >= 2 * records * jobs * PARTS_PER_JOB:
+        records *= 2
+    return [(start, min(size, start + records)) for start in range(0, size, records)]
 
 
 def verify_segments(
@@ -68,12 +78,12 @@ def walk_segments(
     walk: RecordWalk, segments: Segments, size: int, *, jobs: int = 1, progress: Progress | None = None
 ) -> list[Problem]:
     """Go on with a walk to the record of an index, and give what stopped it; with several processes from the first."""
-    told = progress or _tell_nobody
+    told = progress or tell_nobody
     try:
         if jobs == 1 or walk.frontier.size:
             _feed(walk, segments.scan(walk.frontier.size, size), told)
         else:
-            tasks = [(segments, start, stop) for start, stop in parts_of(size)]
+            tasks = [(segments, start, stop) for start, stop in parts_of(size, jobs)]
             with in_order(read_part, tasks, jobs) as parts:
                 for (_, start, stop), part in zip(tasks, parts, strict=True):
                     if part is not None and walk.take(part):
@@ -144,5 +154,5 @@ def _feed(walk: RecordWalk, batches: Iterator[list[bytes]], progress: Progress) 
         progress(len(records))
 
 
-def _tell_nobody(_count: int) -> None:
+def tell_nobody(_count: int) -> None:
     """Tell progress to nobody."""

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping
 from bailiwick.errors import LedgerBroken, NotFound, ProofRejected, Verdict
 from bailiwick.ledger.log import Ledger
 from bailiwick.ledger.proof import leaf_digest
-from bailiwick.ledger.record import BROKEN_HINT, admit
-from bailiwick.ledger.recover import pruned_of
-from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Receipt, Record
+from bailiwick.ledger.record import BROKEN_HINT
+from bailiwick.model import JsonValue, Receipt, Record
 
 RECORDS_PER_READ = 2_048
 """Records that are read at once, in number; at most 128 MiB of them, and rarely over 1."""
@@ -25,21 +24,19 @@ _PREV = b'"prev_hash":"'
 
 
 class ProvenReader:
-    """Reads one ledger with proof. It belongs to the ledger's room, and uses its store and writer."""
+    """Reads one ledger with proof, by the ledger's own ``reading``."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._store = ledger._store
-        self._writer = ledger._writer
+        self._reading = ledger.reading
 
     def size(self) -> int:
         """Count the records, those of other processes too."""
-        return self.ledger.size()
+        return self._reading.size()
 
     def minimum(self) -> int:
         """Give the first record from which on all are there: 0 where none was ever pruned."""
-        pruned = pruned_of(self._store)
-        return 0 if pruned is None else pruned.minimum
+        return self._reading.minimum()
 
     def read(self, index: int) -> Record:
         """Give one record, unproven."""
@@ -49,7 +46,7 @@ class ProvenReader:
         """Give index and bytes of records, unproven; of pruned ones those that were carried on."""
         if start < self.minimum():
             return [(record.index, record.raw) for record in self.ledger.records(start, stop)]
-        return list(enumerate(self._store.read(start, stop), start))
+        return list(enumerate(self._reading.raws(start, stop), start))
 
     def proven(self, index: int) -> Record:
         """Give one record that the tree of all records stands for.
@@ -64,10 +61,8 @@ class ProvenReader:
         Cost: about 100 µs.
         """
         record = self.ledger.read(index)
-        tip = self._writer.tip
-        whole = Checkpoint(origin="", size=tip.size, root=tip.frontier.root(), note=b"")
         try:
-            self._writer.prove(index, leaf_digest(record.raw), whole)
+            self._reading.prove(index, leaf_digest(record.raw))
         except ProofRejected as error:
             raise _altered(index) from error
         return record
@@ -85,7 +80,7 @@ class ProvenReader:
         """
         link = raw = b""
         for first in range(start, stop, RECORDS_PER_READ):
-            for index, raw in enumerate(self._store.read(first, min(stop, first + RECORDS_PER_READ)), first):
+            for index, raw in enumerate(self._reading.raws(first, min(stop, first + RECORDS_PER_READ)), first):
                 # After the type come words without quotes, so the last match is the field and no text in the detail.
                 at = raw.rfind(_EVENT) + len(_EVENT)
                 before = raw.find(_PREV, at) + len(_PREV)
@@ -98,13 +93,11 @@ class ProvenReader:
 
     def note(self, event_type: str, resource: str, detail: Mapping[str, JsonValue]) -> Receipt:
         """Record something about the ledger itself, under a type that is kept for that; durable on return."""
-        node_id = self.ledger._node_id
-        draft = Draft(event_type=event_type, resource=resource, detail=detail, actor=Actor(id=node_id, role="node"))
-        return self.ledger._committer.run([admit(draft, node_id, is_own=True)])[0]
+        return self.ledger.note(event_type, resource, detail)
 
     def read_side(self, name: str, offset: int, size: int) -> bytes:
         """Read from a side file; fewer bytes, or none, where it is short or missing."""
-        return self._store.read_side(name, offset, size)
+        return self._reading.read_side(name, offset, size)
 
     def write_side(self, name: str, offset: int, data: bytes) -> None:
         """Write to a side file.
@@ -112,7 +105,7 @@ class ProvenReader:
         Raises:
             Unavailable: that failed.
         """
-        self._store.write_side(name, offset, data)
+        self._reading.write_side(name, offset, data)
 
     def proven_or_none(self, index: int) -> Record | None:
         """Give a proven record, or None where it is not there or was pruned: what a side file names need not exist."""

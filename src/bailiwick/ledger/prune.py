@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bailiwick.canonical import time_text
-from bailiwick.errors import HoldStands, LedgerBroken, NotFound, Unavailable, UsageRefused, Verdict
+from bailiwick.errors import LedgerBroken, NotFound, Unavailable, UsageRefused, Verdict
 from bailiwick.ledger.admission import Admission
-from bailiwick.ledger.bundle import verify_bundle
+from bailiwick.ledger.bundle import CHECKPOINT_FILE, verify_bundle
 from bailiwick.ledger.export import beginning_of, write_bundle
 from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.minimum import PRUNED
 from bailiwick.ledger.note import COSIGNED_BYTES_MAX, is_named, open_checkpoint, split_cosignatures
+from bailiwick.ledger.plan import Finding, Needs, Plan, check_plan
 from bailiwick.ledger.record import BROKEN_HINT, CHECKPOINT, Admitted, StoredRecord, admit, decode
 from bailiwick.ledger.recover import leaves_of, pruned_of
 from bailiwick.ledger.retention import (
@@ -32,7 +32,6 @@ from bailiwick.ledger.retention import (
     Retention,
     Rules,
     days_between,
-    kept_until,
 )
 from bailiwick.ledger.tree import TILE_WIDTH, Frontier
 from bailiwick.ledger.writer import Writer
@@ -44,39 +43,6 @@ HELD_DAYS_MAX = 30
 RECORDS_PER_READ = 4_096
 
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a pruning would do, or did: records from ``start`` to ``stop`` go, but for those that are carried on.
-
-    ``blocked`` says why it goes no further, ``hold`` names the legal hold in the way; empty where there is none.
-    ``today`` is the day that ages were counted to, ``before`` the time that was asked for.
-    """
-
-    start: int
-    stop: int
-    deleted: int
-    carried: int
-    today: str
-    before: str | None
-    is_carrying: bool
-    blocked: str = ""
-    hold: str = ""
-    changes: int = 0
-    """Policies and holds that were recorded or released when it was made."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the plan as JSON."""
-        return {
-            "start": self.start,
-            "stop": self.stop,
-            "deleted": self.deleted,
-            "carried": self.carried,
-            "today": self.today,
-            "blocked": self.blocked or None,
-            "hold": self.hold or None,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,23 +109,41 @@ class Keeping:
 
     # --- pruning ----------------------------------------------------------------------------------------------------
 
-    def plan(self, *, before: str | None = None, carry: bool = False, today: str | None = None) -> Plan:
+    def plan(
+        self,
+        *,
+        before: str | None = None,
+        carry: bool = False,
+        today: str | None = None,
+        needs: Needs | None = None,
+        has_records: bool = True,
+    ) -> Plan:
         """Say what could be pruned, and touch nothing.
 
         Args:
             before: Time of a record (RFC 3339 UTC, nine digits): no record of that time or later goes.
             carry: Carry on records that must be kept still, instead of stopping at the first of them.
             today: The day (``YYYY-MM-DD``, UTC) as a person says it, where the clock alone is not believed.
+            needs: What other rooms need of the records: ``decisions.Pruner`` knows.
+            has_records: False asks for the day alone, to which other things are old: no record goes then.
 
         Raises:
             UsageRefused: the clock and the records leave in doubt what day it is (code ``prune-clock``).
             Unavailable: the ledger's store does not prune (code ``prune-unsupported``).
         """
-        self._prunable()
-        return self._plan(self.rules(), before, carry, today)
+        rules, needs = self.rules(), needs or Needs()
+        if has_records:
+            self._prunable()
+            return self._plan(rules, before, carry, today, needs)
+        found = Finding(0, needs)
+        found.blocked = "the ledger's store does not prune"
+        return found.plan(self._today(rules, today, 0), before, carry, rules.changes)
 
     def archive(self, plan: Plan, folder: Path, progress: Progress | None = None) -> Archive:
         """Write the records that would go, and those after them up to the next checkpoint, as a bundle, and verify it.
+
+        After an earlier pruning it reaches as far as the record of that, without which nobody could verify it alone.
+        Where a pruning was interrupted after it, the archive that is there already, whole and of these records, is it.
 
         Args:
             plan: What would go.
@@ -170,11 +154,14 @@ class Keeping:
             UsageRefused: nothing would go (code ``prune-nothing``), or the folder is taken (code ``export-exists``).
             HoldStands: a legal hold covers a record that would go.
         """
-        _check_plan(plan)
-        if self._writer.tip.checkpoint is None or self._writer.tip.checkpoint.size < plan.stop:
+        check_plan(plan)
+        least = max(plan.stop, self._told_at(plan.start) + 1)
+        if self._writer.tip.checkpoint is None or self._writer.tip.checkpoint.size < least:
             self._writer.checkpoint(is_forced=True)
-        checkpoint = self._checkpoint_from(plan.stop)
+        checkpoint = self._checkpoint_from(least)
         path = folder / f"records-{plan.start:012d}-{plan.stop:012d}"
+        if (there := self._archived(path, plan)) is not None:
+            return there
         size, store = checkpoint.size, self._store
         batches = (store.read(at, min(size, at + RECORDS_PER_READ)) for at in range(plan.start, size, RECORDS_PER_READ))
         first = self._keys.first.verifier
@@ -201,21 +188,22 @@ class Keeping:
             LedgerBroken: the archive is not what was written, or the held checkpoint is of another history.
             Unavailable: it could not be done; the records are there still, or ``ledger.pruned`` stands for them.
         """
-        _check_plan(plan)
+        check_plan(plan)
         rules = self.rules()
-        held_size = self._check_held(plan, held, unheld)
+        held_size = self.check_held(plan, held, unheld)
         self._check_archive(archive)
         tree = self._frontier(plan.stop)
 
         def prepare() -> tuple[Admitted, Callable[[], None]]:
+            """Look once more, now that nobody else appends, and give the record and what deletes."""
             self._fold(rules, self._writer.tip.size)
             pruned = pruned_of(self._store)
             if (pruned.minimum if pruned else 0) != plan.start:
                 raise _changed("somebody else pruned meanwhile")
             again = plan
             if rules.changes != plan.changes:
-                again = self._plan(rules, plan.before, plan.is_carrying, plan.today)
-            _check_plan(again)
+                again = self._plan(rules, plan.before, plan.is_carrying, plan.today, plan.needs)
+            check_plan(again)
             if (again.stop, again.deleted) != (plan.stop, plan.deleted):
                 raise _changed("a policy or hold was recorded meanwhile")
             if digest_folder(archive.path) != archive.digest:
@@ -231,7 +219,7 @@ class Keeping:
         if not isinstance(self._store, Prunable):
             raise Unavailable(
                 "this ledger's store does not prune",
-                hint="keep the ledger in files: bailiwick ledger move",
+                hint="bailiwick ledger move, to files, SQLite or Postgres; docs/howto/keep-and-prune.md says why",
                 code="prune-unsupported",
             )
         return self._store
@@ -251,13 +239,13 @@ class Keeping:
         rules.size = stop
         return rules
 
-    def _plan(self, rules: Rules, before: str | None, carry: bool, today: str | None) -> Plan:
+    def _plan(self, rules: Rules, before: str | None, carry: bool, today: str | None, needs: Needs) -> Plan:
         pruned = pruned_of(self._store)
         start = pruned.minimum if pruned else 0
         day = self._today(rules, today, start)
         checkpoint = self._writer.tip.checkpoint
         limit = (checkpoint.size if checkpoint else 0) // TILE_WIDTH * TILE_WIDTH
-        found = _Finding(start)
+        found = Finding(start, needs)
         if not rules.policies:
             found.blocked = "no policy of retention was written; bailiwick ledger retention --write default"
             limit = start
@@ -266,7 +254,7 @@ class Keeping:
                 break
         else:
             found.reached = max(limit, start)
-        return replace(found.plan(day, before, carry), changes=rules.changes)
+        return found.plan(day, before, carry, rules.changes)
 
     def _today(self, rules: Rules, said: str | None, start: int) -> str:
         """Give the day that ages are counted to; a clock that was set far ahead must not make everything old."""
@@ -300,8 +288,14 @@ class Keeping:
         except ValueError as error:
             raise _unheld(f"that is not a checkpoint: {error}") from error
 
-    def _check_held(self, plan: Plan, held: bytes | None, unheld: bool) -> int | None:
-        """Check that somebody else holds the ledger's head: without that, what is deleted was never evident."""
+    def check_held(self, plan: Plan, held: bytes | None, unheld: bool) -> int | None:
+        """Check that somebody else holds the ledger's head, and give its size, or None where nobody has to.
+
+        Without that, what is deleted was never evident.
+
+        Raises:
+            UsageRefused, NotTrusted, LedgerBroken: as ``prune``.
+        """
         if held is None:
             if unheld:
                 return None
@@ -332,6 +326,27 @@ class Keeping:
             raise _archive_changed(archive.path)
 
     # --- doing ------------------------------------------------------------------------------------------------------
+
+    def _told_at(self, minimum: int) -> int:
+        """Give the record that says that those below the minimum were pruned; -1 where none were."""
+        mark = f'"event_type":"{PRUNED}"'.encode()
+        for index, raw in self._raws(minimum, self._writer.tip.size) if minimum else ():
+            if mark in raw and (stored := decode(raw)).event_type == PRUNED and stored.detail.get("minimum") == minimum:
+                return index
+        return -1
+
+    def _archived(self, path: Path, plan: Plan) -> Archive | None:
+        """Give the archive that is there, where it verifies and holds the very records that the plan is about."""
+        if not (path / CHECKPOINT_FILE).is_file():
+            return None
+        report = verify_bundle(path, key=self._keys.first.verifier.text())
+        size = report.records
+        if report.verdict is not Verdict.OK or report.minimum != plan.start:
+            return None
+        if not plan.stop <= size <= self._writer.tip.size or self._writer.root(size).hex() != report.root:
+            return None
+        checkpoint = self._open((path / CHECKPOINT_FILE).read_bytes())
+        return Archive(path=path, digest=digest_folder(path), checkpoint=checkpoint)
 
     def _frontier(self, stop: int) -> Frontier:
         frontier = Frontier()
@@ -377,77 +392,20 @@ class Keeping:
 
     def _kept(self, plan: Plan, rules: Rules) -> Iterable[tuple[int, bytes]]:
         """Give the records below the new minimum that stay: those of before, as long as they must, and new ones."""
+        decisions = plan.needs.decisions
+        staying = {
+            index
+            for index, raw in (self._raws(0, plan.stop) if decisions else ())
+            if index in decisions and (index < plan.start or not plan.is_old(index, decode(raw), rules))
+        }
         for index, raw in self._raws(0, plan.stop):
-            stored = decode(raw)
-            is_old = rules.is_expired(stored, index, plan.today) and (
-                plan.before is None or stored.timestamp < plan.before
-            )
-            if not is_old or rules.hold_of(stored.resource, stored.timestamp) is not None:
+            if not plan.is_old(index, decode(raw), rules) or plan.needs.stays(index, staying, plan.stop):
                 yield index, raw
 
     def _record(self, event_type: str, resource: str, detail: dict[str, JsonValue], actor: Actor) -> Receipt:
         draft = Draft(event_type=event_type, resource=resource, detail=detail, actor=actor)
         Admission.of_product().check(draft)
         return self._writer.commit([admit(draft, self._node_id, is_own=True)])[0]
-
-
-class _Finding:
-    """What a walk from the minimum on found: for each entry bundle, what could go and what would be carried on."""
-
-    def __init__(self, start: int) -> None:
-        self.reached = start
-        self.blocked = ""
-        self._start = start
-        self._held: tuple[int, LegalHold] | None = None
-        self._counts: dict[int, list[int]] = {}
-        self._last_deleted = -1
-
-    def take(
-        self, index: int, stored: StoredRecord, rules: Rules, day: str, *, before: str | None, carry: bool
-    ) -> bool:
-        """Take in one record, and say whether the walk can go on."""
-        self.reached = index
-        counts = self._counts.setdefault(index // TILE_WIDTH, [0, 0])
-        months = rules.months(stored.event_type, index)
-        if before is not None and stored.timestamp >= before:
-            self.blocked = f"record {index} is not from before {before}"
-            return False
-        if months is None:
-            counts[1] += 1
-        elif rules.is_expired(stored, index, day):
-            hold = rules.hold_of(stored.resource, stored.timestamp)
-            if hold is not None and self._held is None:
-                self._held = (index, hold)
-            counts[0] += 1
-            self._last_deleted = index
-        elif carry:
-            counts[1] += 1
-        else:
-            until = kept_until(stored.timestamp, months)
-            self.blocked = f"record {index}, {stored.event_type}, is kept until {until}"
-            return False
-        return True
-
-    def plan(self, day: str, before: str | None, carry: bool) -> Plan:
-        """Give the plan: whole entry bundles, up to the last that has something to delete."""
-        wanted = -(-(self._last_deleted + 1) // TILE_WIDTH) * TILE_WIDTH
-        stop = max(min(self.reached // TILE_WIDTH * TILE_WIDTH, wanted), self._start)
-        within = [counts for number, counts in self._counts.items() if number * TILE_WIDTH < stop]
-        deleted = sum(counts[0] for counts in within)
-        hold = ""
-        if self._held is not None and self._held[0] < stop:
-            hold = self._held[1].id
-        return Plan(
-            start=self._start,
-            stop=stop if deleted else self._start,
-            deleted=deleted,
-            carried=sum(counts[1] for counts in within) if deleted else 0,
-            today=day,
-            before=before,
-            is_carrying=carry,
-            blocked=self.blocked,
-            hold=hold,
-        )
 
 
 def digest_folder(path: Path) -> str:
@@ -464,21 +422,6 @@ def digest_folder(path: Path) -> str:
     except OSError as error:
         raise Unavailable(f"{path} cannot be read: {error.strerror}", hint="see to its disk", code="archive") from error
     return f"sha256:{whole.hexdigest()}"
-
-
-def _check_plan(plan: Plan) -> None:
-    if plan.hold:
-        raise HoldStands(
-            f"hold {plan.hold} covers records that would be pruned",
-            hint=f"prune less: --before TIME; where the matter is closed: bailiwick ledger hold release {plan.hold}",
-            hold=plan.hold,
-        )
-    if plan.stop == plan.start:
-        raise UsageRefused(
-            f"there is nothing to prune from record {plan.start} on; {plan.blocked or 'no whole bundle of 256 is old'}",
-            hint="bailiwick ledger retention shows what is kept until when; --carry goes past what must be kept",
-            code="prune-nothing",
-        )
 
 
 def _changed(why: str) -> UsageRefused:

@@ -20,6 +20,8 @@ from bailiwick.model import JsonValue
 
 RETENTION_SET = "retention.set"
 HOLD_SET = "hold.set"
+DECISION = "decision.sealed"
+"""The type whose records have evidence beside the ledger; kept at least as long as that."""
 HOLD_RELEASED = "hold.released"
 FORMAT = "bailiwick-retention/1"
 
@@ -229,6 +231,9 @@ class Rules:
         key = (event_type, since)
         if key not in self._months:
             promised = [policy.months(event_type) for _, policy in self.policies[since:]]
+            if event_type == DECISION:
+                # Evidence is found by the record of its decision, and by nothing else.
+                promised += [read_period(policy.classes["evidence"]) for _, policy in self.policies[since:]]
             self._months[key] = None if None in promised else max(each for each in promised if each is not None)
         return self._months[key]
 
@@ -237,14 +242,14 @@ class Rules:
         months = self.months(stored.event_type, index)
         return months is not None and today > kept_until(stored.timestamp, months)
 
-    def is_evidence_expired(self, stored: StoredRecord, index: int, today: str) -> bool:
-        """Say whether the blobs of a decision need not be kept any more on a day."""
+    def is_evidence_expired(self, timestamp: str, index: int, today: str) -> bool:
+        """Say whether the blobs of a decision, recorded at a time and index, need not be kept on a day any more."""
         if not self.policies:
             return False
         since = max((at for at, (start, _) in enumerate(self.policies) if start <= index), default=0)
         promised = [read_period(policy.classes["evidence"]) for _, policy in self.policies[since:]]
         longest = None if None in promised else max(each for each in promised if each is not None)
-        return longest is not None and today > kept_until(stored.timestamp, longest)
+        return longest is not None and today > kept_until(timestamp, longest)
 
     def hold_of(self, resource: str, timestamp: str | None = None) -> LegalHold | None:
         """Give a hold that covers a record, or None."""

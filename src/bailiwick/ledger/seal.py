@@ -20,6 +20,7 @@ from bailiwick.errors import LedgerBroken, NotFound, UsageRefused, Verdict
 from bailiwick.keys import Signer, Verifier, decode_base64
 from bailiwick.ledger.audit import Problem, RecordWalk, Report, report_of, verify_records
 from bailiwick.ledger.keyring import Keyring
+from bailiwick.ledger.lines import Lines
 from bailiwick.ledger.minimum import verify_pruned
 from bailiwick.ledger.parallel import jobs_for, verify_segments, walk_segments
 from bailiwick.ledger.rotation import KEYS_MAX
@@ -122,7 +123,7 @@ def seal_segments(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Report:
-    """Verify in full, and keep what full segments there are as sealed where all is well.
+    """Verify in full, and keep what full segments there are as sealed where all is well, and where their lines end.
 
     Digests are taken before the records are read: a file that changes in between fails the next fast check.
 
@@ -146,6 +147,7 @@ def seal_segments(
     report = report_of(walk, problems)
     if report.verdict is Verdict.OK and spans:
         write_seals(store, seals, keys.signer(Verifier.read(seals.keys[-1][1])))
+        Lines(store).note(spans)
     return report
 
 

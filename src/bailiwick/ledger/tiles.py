@@ -54,6 +54,16 @@ def tile_count(size: int) -> int:
     return sum(tiles) + (tiles[0] if tiles else 0)
 
 
+def tile_files(size: int, minimum: int) -> Iterator[str]:
+    """Name the files of the tree of this size: entry bundles from a minimum on, and tiles of every level."""
+    for number, width in widths(size, 0):
+        if number * TILE_WIDTH >= minimum:
+            yield tile_path(None, number, width)
+    for level in range(levels(size)):
+        for number, width in widths(size, level):
+            yield tile_path(level, number, width)
+
+
 def frame_entries(records: Sequence[bytes]) -> bytes:
     """Give an entry bundle: each record after its length, two bytes, big end first."""
     return b"".join(part for record in records for part in (len(record).to_bytes(2, "big"), record))

@@ -56,6 +56,19 @@ class Tip:
             group_stop=self.group_stop,
         )
 
+    def moved(self, frontier: Frontier, last_hash: str, timestamp: str) -> Tip:
+        """Give the end after records that are no checkpoint and belong to no group that goes on."""
+        return Tip(
+            frontier=frontier,
+            last_hash=last_hash,
+            timestamp=timestamp,
+            checkpoint=self.checkpoint,
+            is_covered=False,
+            verifier=self.verifier,
+            group_start=self.group_start,
+            group_stop=self.group_stop,
+        )
+
     def follow(self, records: Sequence[bytes], verifier: Verifier) -> tuple[dict[int, list[bytes]], Fault | None]:
         """Move over stored records, as far as each follows from the one before.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bailiwick.ledger.proof import HASH_BYTES, node_digest
@@ -120,6 +121,33 @@ def inclusion_proof(index: int, size: int, node: NodeReader) -> list[bytes]:
     """Give the siblings from a leaf to the root of the tree of this size (RFC 9162, 2.1.3.1)."""
     assert 0 <= index < size, (index, size)
     return [range_root(start, stop, node) for start, stop in _siblings(index, size)]
+
+
+class Edge:
+    """The complete subtrees that the tree of a size is made of, and what a proof from within each of them ends with.
+
+    ``is_whole`` says that the reader had all of them.
+    """
+
+    __slots__ = ("_ends", "_tails", "_tops", "is_whole")
+
+    def __init__(self, size: int, node: NodeReader) -> None:
+        self._tops = [height for height in reversed(range(size.bit_length())) if size >> height & 1]
+        starts = [size >> top + 1 << top + 1 for top in self._tops]
+        self._ends = [start + (1 << top) for start, top in zip(starts, self._tops, strict=True)]
+        peaks = [node(top, start >> top) for start, top in zip(starts, self._tops, strict=True)]
+        self.is_whole = all(len(peak) == HASH_BYTES for peak in peaks)
+        # A proof ends with the root of all that is on the right, if anything is, and the peaks on the left from there.
+        self._tails: list[list[bytes]] = []
+        right: bytes | None = None
+        for place in reversed(range(len(peaks))):
+            self._tails.insert(0, [*([] if right is None else [right]), *reversed(peaks[:place])])
+            right = peaks[place] if right is None else node_digest(peaks[place], right)
+
+    def peak_of(self, index: int) -> tuple[int, list[bytes]]:
+        """Give the height of the complete subtree that a leaf is in, and the siblings from its root to that of all."""
+        place = bisect_right(self._ends, index)
+        return self._tops[place], self._tails[place]
 
 
 def consistency_proof(older: int, size: int, node: NodeReader) -> list[bytes]:

@@ -6,9 +6,7 @@ append, flush, let go. A write or flush that failed stops this writer for good.
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from binascii import hexlify
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -24,6 +22,7 @@ from bailiwick.errors import (
 )
 from bailiwick.keys import Signer
 from bailiwick.ledger.columns import Columns
+from bailiwick.ledger.group import chain, hash_leaves, make_receipts
 from bailiwick.ledger.head import write_head
 from bailiwick.ledger.keyring import Keyring
 from bailiwick.ledger.note import sign_checkpoint, signature_blob
@@ -243,6 +242,7 @@ class Writer:
         """
 
         def work() -> Receipt:
+            """Do it all in one turn, so that nobody appends between the record and the deletion."""
             entry, remove = prepare()
             receipt = self._append([entry], self._stamp())[0]
             self._sign()
@@ -268,32 +268,36 @@ class Writer:
     def _in_turn(self, work: Callable[[], T]) -> T:
         """Do something while the store is held alone, at its true end; again where somebody else was first there."""
         with self._mutex:
-            for left in reversed(range(RACES_MAX)):
+            races = 0
+            while True:
                 self._check_usable()
                 try:
                     with self._store.exclusive():
                         self._catch_up()
                         return work()
                 except LedgerRaced:
-                    if not left:
+                    races += 1
+                    if races == RACES_MAX:
                         raise
                 except (LedgerPoisoned, LedgerBroken) as error:
                     self._failure = error
                     raise
-            raise AssertionError("unreachable: the last race raises")
 
     def _check_usable(self) -> None:
         failure = self._failure
+        if failure is None:
+            return
         if isinstance(failure, LedgerBroken):
             raise LedgerBroken(failure.verdict, failure.message, hint=failure.hint, index=failure.index) from failure
-        if failure is not None:
-            raise LedgerPoisoned(
-                f"the ledger takes no more records in this process: {failure.message}", hint=failure.hint
-            ) from failure
+        raise LedgerPoisoned(
+            f"the ledger takes no more records in this process: {failure.message}", hint=failure.hint
+        ) from failure
 
     def _catch_up(self) -> None:
-        verifiers = self._keys.verifiers
-        self._tip, moved = catch_up(self._store, self._tip, self._columns, verifiers, known=self._known)
+        tip, store = self._tip, self._store
+        if self._known <= tip.frontier.size == store.count() and not store.tail():
+            return  # nobody else wrote, which is what ``catch_up`` would find
+        self._tip, moved = catch_up(store, tip, self._columns, self._keys.verifiers, known=self._known)
         if moved is not None:
             self._append([self._recovered(moved)], self._stamp())
 
@@ -358,22 +362,15 @@ class Writer:
 
     def _append(self, entries: Sequence[Admitted], timestamp: bytes) -> list[Receipt]:
         """Chain, hash, store and flush; only then does the tip move."""
-        tip = self._tip.copy()
-        start = index = tip.size
-        prev_hash = tip.last_hash.encode()
-        records, leaves = [], []
-        sha256 = hashlib.sha256
-        for entry in entries:
-            raw = entry.seal(index, prev_hash, timestamp)
-            prev_hash = hexlify(sha256(raw).digest())
-            records.append(raw)
-            leaves.append(sha256(b"\x00" + raw).digest())
-            index += 1
+        tip = self._tip
+        start = tip.frontier.size
+        records, last_hash = chain(entries, start, tip.last_hash.encode(), timestamp)
         self._store.append(start, records)
-        tip.last_hash, tip.timestamp, tip.is_covered = prev_hash.decode(), timestamp.decode(), False
-        self._columns.extend(start, tip.frontier.extend(leaves))
-        self._tip = tip
-        return [Receipt(index=start + position, leaf=leaf.hex()) for position, leaf in enumerate(leaves)]
+        leaves = hash_leaves(records)
+        frontier = tip.frontier.copy()
+        self._columns.extend(start, frontier.extend(leaves))
+        self._tip = tip.moved(frontier, last_hash.decode(), timestamp.decode())
+        return make_receipts(start, leaves)
 
     def _newest(self) -> Checkpoint | None:
         """Give the newest checkpoint, or None where other records came since."""

@@ -82,6 +82,7 @@ def _reader(limits: DocumentLimits) -> Callable[[str], Any]:
     """Build the fast reader for some limits; it raises ValueError at any doubt."""
 
     def fraction(text: str) -> Decimal:
+        """Read a number with a fraction or an exponent, as short as the limits want it."""
         mantissa, _, exponent = text.replace("E", "e").partition("e")
         if len(mantissa) > limits.digits_max or len(exponent) > limits.exponent_characters_max:
             raise _Doubt(text[:80])

@@ -47,13 +47,17 @@ ACTIVITY_OF = {
 SUCCESS, FAILURE = 1, 2
 FAILURES = frozenset({"denied", "failed", "refused"})
 
+_PRODUCT: dict[str, JsonValue] = {"name": PRODUCT, "vendor_name": PRODUCT}
+_SERVICE: dict[str, JsonValue] = {"name": PRODUCT}
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def audit_event(tenant: str, origin: str, record: Record) -> AuditEvent:
     """Give what is sent of a record.
 
-    Cost: about 15 µs.
+    Cost: about 10 µs for a record of 525 bytes on a quiet machine, and three times that on a busy one; `make bench` has
+    what a sink makes of it.
     """
     leaf = leaf_digest(record.raw).hex()
     body = _encode(shape(tenant, origin, record, leaf))
@@ -76,11 +80,11 @@ def shape(tenant: str, origin: str, record: Record, leaf: str) -> dict[str, Json
     """
     return {
         **_classified(record.event_type),
-        "time": time_ns(record.timestamp) // MILLISECOND_NS,
+        "time": _milliseconds(record.timestamp),
         "message": f"{record.event_type} {record.resource}",
         "metadata": {
             "version": VERSION,
-            "product": {"name": PRODUCT, "vendor_name": PRODUCT},
+            "product": _PRODUCT,
             "uid": f"{origin}#{record.index}",
             "original_event_uid": str(record.index),
             "original_time": record.timestamp,
@@ -89,7 +93,7 @@ def shape(tenant: str, origin: str, record: Record, leaf: str) -> dict[str, Json
             "tenant_uid": tenant,
         },
         "actor": {"user": {"uid": record.actor.id, "type_id": OTHER, "type": record.actor.role}},
-        "api": {"operation": record.event_type, "service": {"name": PRODUCT}},
+        "api": {"operation": record.event_type, "service": _SERVICE},
         "src_endpoint": {"uid": record.node_id},
         "resources": [{"uid": record.resource}],
         "raw_data": record.raw.decode(),
@@ -117,6 +121,12 @@ def severity(event_type: str) -> int:
     """
     failed = event_type.rpartition(".")[2] in FAILURES
     return SEVERITY_OF.get(event_type, LOW if failed else INFORMATIONAL)
+
+
+@lru_cache(maxsize=64)
+def _milliseconds(timestamp: str) -> int:
+    """Give a time in milliseconds since 1970; the records of one flush all have the same."""
+    return time_ns(timestamp) // MILLISECOND_NS
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from bailiwick.canonical import digest
 from bailiwick.engine import Engine, Guest
 from bailiwick.errors import ModuleRefused
-from bailiwick.ports_modules import HostService
+from bailiwick.ports import HostService
 from bailiwick.supervisor.manifest import Manifest
 
 CORE_HOST_IMPORT = "bailiwick#call"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bailiwick.engine import HostRefused
 from bailiwick.model import Actor, Budget, HostCall, JsonValue
-from bailiwick.ports_modules import CallContext, HostService
+from bailiwick.ports import CallContext, HostService
 from bailiwick.supervisor.gathered import HOST_CALLS_MAX, Gathered
 from bailiwick.supervisor.registry import Registry
 from bailiwick.supervisor.services.invoke import CallInside, Invoke

@@ -15,8 +15,7 @@ from bailiwick.engine import Engine
 from bailiwick.errors import BailiwickError, ModuleRefused, NotFound, NotTrusted, UsageRefused
 from bailiwick.keys import Verifier
 from bailiwick.model import Actor, JsonValue, Receipt
-from bailiwick.ports import BlobStore
-from bailiwick.ports_modules import HostService
+from bailiwick.ports import BlobStore, HostService
 from bailiwick.schema import parse_document
 from bailiwick.supervisor.allow import NodeRules
 from bailiwick.supervisor.binaries import keep_module, kept_manifest

@@ -24,8 +24,7 @@ from bailiwick.errors import (
 )
 from bailiwick.keys import Verifier
 from bailiwick.model import Actor, Budget, HostCall, JsonValue, Receipt
-from bailiwick.ports import Clock, Entropy
-from bailiwick.ports_modules import CallContext
+from bailiwick.ports import CallContext, Clock, Entropy
 from bailiwick.schema import parse_document
 from bailiwick.supervisor.gathered import Gathered, Outcome
 from bailiwick.supervisor.kept import keep_call

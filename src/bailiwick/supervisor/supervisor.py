@@ -16,8 +16,7 @@ from typing import Any
 from bailiwick.engine import Engine
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor
-from bailiwick.ports import BlobStore, Clock, CursorStore, Entropy
-from bailiwick.ports_modules import HostService
+from bailiwick.ports import BlobStore, Clock, CursorStore, Entropy, HostService
 from bailiwick.supervisor.allow import NodeRules
 from bailiwick.supervisor.ledgerstate import LedgerState
 from bailiwick.supervisor.loaded import Shelf

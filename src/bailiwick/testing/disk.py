@@ -126,6 +126,16 @@ class SimulatedDisk:
             if bit // 8 < len(data):
                 data[bit // 8] ^= 1 << bit % 8
 
+    def image(self) -> SimulatedDisk:
+        """Give another machine with the same files, everything on it flushed, and nothing planned."""
+        other = SimulatedDisk()
+        for path, file in self._names.items():
+            other.make_folder(path.parent)
+            copy = _File(file.mode)
+            copy.seen, copy.kept = bytearray(file.seen), bytearray(file.seen)
+            other._names[path] = other._kept_names[path] = copy
+        return other
+
     # --- ports.Disk -------------------------------------------------------------------------------------------------
 
     def make_folder(self, folder: Path) -> None:
@@ -340,6 +350,8 @@ def _link(path: Path, file: _File) -> _Change:
 
 
 def _move(old: Path, new: Path) -> _Change:
+    """Give the change that a rename makes; what went before it may have taken the name away."""
+
     def move(names: dict[Path, _File]) -> None:
         if old in names:
             names[new] = names.pop(old)
@@ -348,6 +360,8 @@ def _move(old: Path, new: Path) -> _Change:
 
 
 def _unlink(path: Path) -> _Change:
+    """Give the change that removing a file makes."""
+
     def unlink(names: dict[Path, _File]) -> None:
         names.pop(path, None)
 

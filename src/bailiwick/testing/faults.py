@@ -23,6 +23,7 @@ def fail(number: int) -> Fault:
     """Give a fault that raises ``OSError`` with an ``errno`` number, such as ``errno.ENOSPC``."""
 
     def raise_error(operation: str, path: Path) -> None:
+        """Fail before the operation."""
         raise OSError(number, f"{os.strerror(number)} (injected at {operation})", str(path))
 
     return raise_error

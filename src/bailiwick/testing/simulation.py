@@ -1,4 +1,4 @@
-"""A ledger's life from one seed: records, batches, retries, kills, power cuts, full disks, clocks that jump.
+"""A ledger's life from one seed: records, batches, retries, kills, power cuts, full disks, worn bits, clocks that jump.
 
     LedgerSimulation(seed=7).run()
 
@@ -18,11 +18,12 @@ from random import Random
 
 from bailiwick.adapters.clock_memory import MemoryClock
 from bailiwick.adapters.ledgerstore_files import FileLedgerStore
-from bailiwick.errors import LedgerPoisoned, NotFound, Unavailable, Verdict
+from bailiwick.errors import BailiwickError, LedgerPoisoned, NotFound, Unavailable, Verdict
 from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger, leaf_digest
 from bailiwick.model import Actor, Checkpoint, Draft, JsonValue, Receipt, Record
 from bailiwick.testing.disk import Killed, Mishap, PowerCut, SimulatedDisk
+from bailiwick.testing.wear import Worn, choose_bit, find_wrong_answer, find_wrong_repair
 
 STEPS = 60
 """Steps of one life, in number."""
@@ -88,6 +89,7 @@ class LedgerSimulation:
             (16, self._plan),
             (4, self._move_clock),
             (3, self._prove),
+            (2, self._wear),
         ]
 
     def run(self) -> list[str]:
@@ -219,6 +221,54 @@ class LedgerSimulation:
         self._tell(f"move the clock by {by // _SECOND_NS} seconds")
         self._clock.set(max(0, min(self._clock.now_ns() + by, 8 * _TEN_YEARS_NS)))
 
+    def _wear(self) -> None:
+        """Let a bit turn over: under a running process, and on a copy of the disk that is opened and used, twice.
+
+        Afterwards the bit is what it was, as where a file is restored from a copy, and everything has to be there.
+        """
+        ledger = self._choose()
+        self.disk.forget_plans()
+        self.disk.make_room()
+        raws = [record.raw for record in ledger.records()]
+        worn = choose_bit(self.disk, FOLDER, self._dice, len(raws))
+        self._tell(f"wear bit {worn.bit} of {worn.path.name}, record {worn.index}")
+        image = self.disk.image()
+        image.flip(worn.path, worn.bit)
+        self.disk.flip(worn.path, worn.bit)
+        self._check_answers(ledger, raws, worn)
+        self.disk.flip(worn.path, worn.bit)
+        self._live_on_worn(image, raws, worn)
+        self._reopen()
+
+    def _live_on_worn(self, image: SimulatedDisk, raws: list[bytes], worn: Worn) -> None:
+        """Open a worn disk, append and seal as if nothing were, and open it again: no seal makes the damage good."""
+        for _ in range(2):
+            try:
+                ledger = self._open(image)
+            except BailiwickError as error:
+                if worn.index != 0:
+                    self._break(f"record {worn.index} is worn, and the ledger does not open at all: {error}")
+                return
+            if ledger.failure is None:
+                count, wrong = find_wrong_repair(ledger, raws, worn, image)
+                if wrong:
+                    self._break(wrong)
+                if self._held is not None and self._held.size > count:
+                    self._break(f"a checkpoint of size {self._held.size} was held, and {count} records are left")
+                raws = raws[:count]
+            self._tell(f"  opened worn: {ledger.failure!r}, {len(raws)} records")
+            self._check_answers(ledger, raws, worn)
+            try:
+                ledger.record(TENANT, Draft(event_type="test.worn", resource="test/1", detail={}, actor=_ACTOR))
+                ledger.checkpoint()
+            except BailiwickError as error:
+                self._tell(f"  takes no more records: {error.message}")
+            self._abandon(ledger)
+
+    def _check_answers(self, ledger: Ledger, raws: list[bytes], worn: Worn) -> None:
+        if wrong := find_wrong_answer(ledger, raws, worn, self._signer.verifier.text()):
+            self._break(wrong)
+
     def _survive(self, action: Callable[[], None]) -> None:
         """Do something, and go on after whatever it met."""
         try:
@@ -266,8 +316,8 @@ class LedgerSimulation:
             self.disk.make_room()
         self._break(f"the ledger did not open in {_OPENINGS_MAX} turns")
 
-    def _open(self) -> Ledger:
-        store = FileLedgerStore(FOLDER, self.disk, segment_records=SEGMENT_RECORDS)
+    def _open(self, disk: SimulatedDisk | None = None) -> Ledger:
+        store = FileLedgerStore(FOLDER, disk or self.disk, segment_records=SEGMENT_RECORDS)
         try:
             return Ledger.open(
                 TENANT,

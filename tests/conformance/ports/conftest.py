@@ -2,69 +2,30 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import queue
 import socket
 import ssl
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from bailiwick.adapters.auditsink_datadog import DatadogAuditSink
+from bailiwick.adapters.auditsink_http import HttpPoster
+from bailiwick.adapters.auditsink_otlp import OtlpAuditSink
+from bailiwick.adapters.auditsink_splunk import SplunkAuditSink
 from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor, AuditEvent, Draft
+from bailiwick.ports import AuditSink
 from bailiwick.sinks import audit_event
-from bailiwick.testing import MemoryClock, MemoryLedgerStore
+from bailiwick.testing import MemoryClock, MemoryEntropy, MemoryLedgerStore
 
 WAIT_S = 20
 ORIGIN = "bailiwick/0123456789abcdef"
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate for this machine that vouches for itself, as PEM files."""
-
-    certificate: Path
-    key: Path
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Give a certificate for 127.0.0.1 and localhost."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=36_500))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    made = Certificate(folder / "certificate.pem", folder / "key.pem")
-    made.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    made.key.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +118,27 @@ def tls_receiver(certificate):
     server.server_close()
 
 
+def built(kind: str, url: str, *, timeout_s: float = 10, ca_file: str | None = None, **more) -> AuditSink:
+    """Build a sink over HTTP."""
+    poster = HttpPoster(url, clock=MemoryClock(), ca_file=ca_file, timeout_s=timeout_s)
+    if kind == "splunk":
+        return SplunkAuditSink(
+            poster, "for-tests", entropy=MemoryEntropy(), pause=more.pop("pause", lambda _: None), **more
+        )
+    return DatadogAuditSink(poster, "for-tests") if kind == "datadog" else OtlpAuditSink(poster)
+
+
+@pytest.fixture
+def http_sink():
+    """Build sinks over HTTP that are closed at the end."""
+    with ExitStack() as stack:
+        yield lambda kind, url, **more: stack.enter_context(closing(built(kind, url, **more)))
+
+
 class RawServer:
     """A server that does with each connection what a test says, and keeps what it returned."""
 
-    def __init__(self, talk: Callable[[socket.socket], object], tls: Certificate | None = None) -> None:
+    def __init__(self, talk: Callable[[socket.socket], object], tls=None) -> None:
         self._talk = talk
         self._context = None
         if tls is not None:

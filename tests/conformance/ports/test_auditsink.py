@@ -8,26 +8,23 @@ import json
 import re
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
 from bailiwick.adapters.auditsink_console import ConsoleAuditSink
-from bailiwick.adapters.auditsink_datadog import DatadogAuditSink
 from bailiwick.adapters.auditsink_file import FileAuditSink
 from bailiwick.adapters.auditsink_http import ANSWER_BYTES_MAX, HttpPoster
 from bailiwick.adapters.auditsink_memory import MemoryAuditSink
 from bailiwick.adapters.auditsink_otlp import OtlpAuditSink
-from bailiwick.adapters.auditsink_splunk import SplunkAuditSink
 from bailiwick.adapters.auditsink_syslog import SyslogAuditSink
 from bailiwick.adapters.disk_memory import MemoryDisk
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.errors import SinkRefused, SinkUnavailable, UsageRefused
 from bailiwick.ports import AuditSink
-from bailiwick.testing import MemoryClock, MemoryEntropy
+from bailiwick.testing import MemoryClock
 
 KINDS = ["memory", "console", "file", "file-in-memory", "syslog", "splunk", "datadog", "otlp"]
 HTTP = ["splunk", "datadog", "otlp"]
@@ -69,23 +66,6 @@ def frames(data: bytes) -> list[bytes]:
 def body_of(message: bytes) -> dict:
     """Give the event of a syslog message."""
     return json.loads(message[SYSLOG.match(message).end() :])
-
-
-def built(kind: str, url: str, *, timeout_s: float = 10, ca_file: str | None = None, **more) -> AuditSink:
-    """Build a sink over HTTP."""
-    poster = HttpPoster(url, clock=MemoryClock(), ca_file=ca_file, timeout_s=timeout_s)
-    if kind == "splunk":
-        return SplunkAuditSink(
-            poster, "for-tests", entropy=MemoryEntropy(), pause=more.pop("pause", lambda _: None), **more
-        )
-    return DatadogAuditSink(poster, "for-tests") if kind == "datadog" else OtlpAuditSink(poster)
-
-
-@pytest.fixture
-def http_sink():
-    """Build sinks over HTTP that are closed at the end."""
-    with ExitStack() as stack:
-        yield lambda kind, url, **more: stack.enter_context(closing(built(kind, url, **more)))
 
 
 def accepting(kind: str):
@@ -143,9 +123,6 @@ def side(request, tmp_path, receiver, serve, certificate, http_sink) -> Side:
     return Side(sink, lambda: [event for each in receiver.requests for event in events_in(kind, each.body)])
 
 
-# --- every sink -----------------------------------------------------------------------------------------------------
-
-
 def test_events_arrive_whole_and_in_order(side: Side, make_events):
     """Wrong if a receiver gets another order, other bytes, or an event by which no proof can be asked for."""
     events = make_events(5, text='quote " and \\ and é')
@@ -170,9 +147,6 @@ def test_a_sink_says_how_much_it_takes_at_once(side: Side):
     """Wrong if the pump cannot know how large a batch may be."""
     assert 1 <= side.sink.records_max <= 1_000
     assert 1 << 16 <= side.sink.bytes_max <= 4_000_000
-
-
-# --- every sink over HTTP -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", HTTP)
@@ -311,94 +285,6 @@ def test_a_url_that_would_leak_or_lead_nowhere_is_refused(url):
     assert "secret" not in caught.value.message
 
 
-# --- Splunk ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_request_to_splunk_is_as_documented(receiver, make_events, http_sink):
-    """Wrong if a real collector would refuse the batch, index it at another time, or lose what it is known by."""
-    receiver.reply = lambda _: accepting("splunk")
-    events = make_events(2)
-    sink = http_sink("splunk", receiver.url, index="audit")
-    sink.deliver(events)
-    (request,) = receiver.requests
-    assert request.path == "/services/collector/event"
-    assert request.headers["authorization"] == "Splunk for-tests"
-    assert re.fullmatch(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", request.headers["x-splunk-request-channel"])
-    first = json.JSONDecoder().raw_decode(request.body.decode())[0]
-    assert (first["host"], first["source"], first["index"]) == ("node-1", "bailiwick/0123456789abcdef", "audit")
-    assert first["time"] == pytest.approx(1_600_000_000, abs=1)
-    assert first["fields"] == {
-        "bailiwick_key": events[0].key,
-        "bailiwick_index": "1",
-        "bailiwick_leaf": events[0].leaf,
-    }
-
-
-def test_an_indexer_is_asked_until_it_has_acknowledged(receiver, make_events, http_sink):
-    """Wrong if the cursor moves on an answer of 200, which says only that the batch was received."""
-    asked = []
-
-    def reply(request):
-        if request.path.endswith("/ack"):
-            asked.append(json.loads(request.body))
-            return 200, {}, json.dumps({"acks": {"4": len(asked) == 3}}).encode()
-        return 200, {}, b'{"text":"Success","code":0,"ackId":4}'
-
-    receiver.reply = reply
-    waits: list[float] = []
-    sink = http_sink("splunk", receiver.url, pause=waits.append)
-    sink.deliver(make_events(1))
-    assert asked == [{"acks": [4]}] * 3
-    assert waits == [0.05, 0.1]
-    assert len({request.headers["x-splunk-request-channel"] for request in receiver.requests}) == 1
-
-
-def test_an_indexer_that_never_acknowledges_is_late(receiver, make_events, http_sink):
-    """Wrong if a sink asks for ever, or takes silence for yes."""
-    receiver.reply = lambda request: (
-        (200, {}, b'{"acks":{"4":false}}')
-        if request.path.endswith("/ack")
-        else (200, {}, b'{"text":"Success","code":0,"ackId":4}')
-    )
-    sink = http_sink("splunk", receiver.url, ack_timeout_s=3)
-    with pytest.raises(SinkUnavailable) as caught:
-        sink.deliver(make_events(1))
-    assert caught.value.code == "sink-timeout"
-    assert len(receiver.requests) < 12
-
-
-def test_a_collector_without_acknowledgement_is_refused_where_it_is_required(receiver, make_events, http_sink):
-    """Wrong if somebody who relies on acknowledgement has none and is not told."""
-    receiver.reply = lambda _: accepting("splunk")
-    sink = http_sink("splunk", receiver.url, is_ack_required=True)
-    with pytest.raises(SinkUnavailable) as caught:
-        sink.deliver(make_events(1))
-    assert caught.value.code == "sink-denied"
-
-
-@pytest.mark.parametrize(
-    ("code", "raised"),
-    [(6, SinkRefused), (12, SinkRefused), (15, SinkRefused), (7, SinkUnavailable), (10, SinkUnavailable)],
-)
-def test_splunk_says_whether_the_event_or_the_token_is_wrong(receiver, make_events, http_sink, code, raised):
-    """Wrong if a wrong index in Splunk makes a node skip good records, or a bad event is sent for ever."""
-    receiver.reply = lambda _: (400, {}, json.dumps({"text": "no", "code": code}).encode())
-    sink = http_sink("splunk", receiver.url)
-    with pytest.raises(raised):
-        sink.deliver(make_events(1))
-
-
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"code":8}', b""])
-def test_a_page_that_is_no_collector_confirms_nothing(receiver, make_events, http_sink, body):
-    """Wrong if a proxy's friendly page counts as an indexer."""
-    receiver.reply = lambda _: (200, {}, body)
-    with pytest.raises(SinkUnavailable):
-        http_sink("splunk", receiver.url).deliver(make_events(1))
-
-
-# --- Datadog --------------------------------------------------------------------------------------------------------
-
-
 def test_a_request_to_datadog_is_as_documented(receiver, make_events, http_sink):
     """Wrong if the intake would refuse it, or take OCSF's words for its own."""
     receiver.reply = lambda _: accepting("datadog")
@@ -433,9 +319,6 @@ def test_the_largest_batch_fits_into_one_request_to_datadog(receiver, make_event
         events += [event] if left >= 0 else []
     sink.deliver(events)
     assert len(gzip.decompress(receiver.requests[0].body)) <= 5_000_000
-
-
-# --- OTLP -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_request_over_otlp_is_as_specified(receiver, make_events):
@@ -474,107 +357,6 @@ def test_a_warning_of_the_receiver_is_handed_on(receiver, make_events, http_sink
     assert http_sink("otlp", receiver.url).deliver(make_events(1)) == "move to port 4319"
 
 
-# --- syslog ---------------------------------------------------------------------------------------------------------
-
-
-def syslog(server, certificate, **more) -> SyslogAuditSink:
-    """Build a sink for a server on this machine."""
-    return SyslogAuditSink("127.0.0.1", server.port, ca_file=str(certificate.certificate), **more)
-
-
-def test_a_syslog_message_is_as_specified(serve, certificate, make_events):
-    """Wrong if a server would take a message for another one's end, facility, time or identity."""
-    server = serve(read_to_end, tls=True)
-    events = [*make_events(1), *make_events(1, "panic.set")]
-    syslog(server, certificate).deliver(events)
-    first, second = frames(server.talk())
-    priority, timestamp, host, message_id, data = SYSLOG.match(first).groups()
-    assert (priority, host, message_id) == (b"110", b"node-1", b"decision.sealed")
-    assert SYSLOG.match(second)[1] == b"108"
-    assert timestamp.decode() == events[0].record.timestamp[:26] + "Z"
-    assert data.decode() == f'key="{events[0].key}" tenant="local" index="1" leaf="{events[0].leaf}"'
-
-
-@pytest.mark.parametrize("bytes_max", [2_048, 8_192])
-def test_a_message_that_is_too_long_is_shortened_and_says_so(serve, certificate, make_events, bytes_max):
-    """Wrong if a server cuts a message by itself, and nobody can see that something is missing."""
-    server = serve(read_to_end, tls=True)
-    (event,) = make_events(1, text="x" * 20_000)
-    notice = syslog(server, certificate, message_bytes_max=bytes_max).deliver([event])
-    (message,) = frames(server.talk())
-    assert len(message) <= bytes_max
-    assert f'truncated="1" size="{len(event.body)}"'.encode() in message
-    assert body_of(message)["metadata"]["is_truncated"] is True
-    assert "raw_data" not in body_of(message)
-    assert notice == f"1 messages were shortened to {bytes_max} bytes"
-
-
-def test_a_server_that_is_not_trusted_gets_no_record(serve, make_events):
-    """Wrong if anybody on the way can pose as the syslog server."""
-    server = serve(read_to_end, tls=True)
-    with pytest.raises(SinkUnavailable) as caught:
-        SyslogAuditSink("127.0.0.1", server.port).deliver(make_events(1))
-    assert caught.value.code == "sink-denied"
-    assert isinstance(server.talk(), OSError)
-
-
-def test_a_server_of_another_name_gets_no_record(serve, certificate, make_events):
-    """Wrong if a certificate for one machine opens the door of another."""
-    server = serve(read_to_end, tls=True)
-    sink = SyslogAuditSink("127.0.0.2", server.port, ca_file=str(certificate.certificate))
-    with pytest.raises(SinkUnavailable):
-        sink.deliver(make_events(1))
-
-
-def cut(session) -> None:
-    """Take a little, and drop the connection with the rest unread."""
-    session.recv(16)
-
-
-def keep_silent(session) -> None:
-    """Read everything, and never close."""
-    with suppress(OSError):
-        read_to_end(session)
-        session.settimeout(LATE_S)
-        super(type(session), session).recv(1)
-
-
-def never_shake_hands(connection) -> None:
-    """Let a client begin TLS, and say nothing."""
-    with suppress(OSError):
-        read_to_end(connection)
-
-
-@pytest.mark.parametrize(
-    ("talk", "tls", "codes"),
-    [
-        (cut, True, {"sink-unreachable"}),
-        (keep_silent, True, {"sink-timeout"}),
-        (never_shake_hands, False, {"sink-timeout"}),
-        (lambda connection: connection.sendall(b"no TLS here\r\n"), False, {"sink-unreachable"}),
-    ],
-    ids=["cut half-way", "never closes", "never shakes hands", "no TLS"],
-)
-def test_a_session_that_does_not_end_in_order_confirms_nothing(serve, certificate, make_events, talk, tls, codes):
-    """Wrong if messages that a server never read count as delivered, or a silent one holds the sink for ever."""
-    server = serve(talk, tls=tls)
-    events = make_events(400, text="x" * 5_000)
-    before = time.monotonic()
-    with pytest.raises(SinkUnavailable) as caught:
-        syslog(server, certificate, timeout_s=SHORT_S if "sink-timeout" in codes else 10).deliver(events)
-    assert caught.value.code in codes
-    assert time.monotonic() - before < LATE_S
-
-
-def test_messages_below_what_every_server_takes_are_refused(certificate):
-    """Wrong if a setting makes every message unreadable."""
-    with pytest.raises(UsageRefused):
-        SyslogAuditSink("127.0.0.1", ca_file=str(certificate.certificate), message_bytes_max=2_047)
-
-
-# --- console --------------------------------------------------------------------------------------------------------
-
-
 def test_a_closed_console_confirms_nothing(make_events):
     """Wrong if events are printed to nobody and count as delivered."""
     stream = io.BytesIO()
@@ -582,10 +364,3 @@ def test_a_closed_console_confirms_nothing(make_events):
     with pytest.raises(SinkUnavailable) as caught:
         ConsoleAuditSink(stream).deliver(make_events(1))
     assert caught.value.code == "sink-unwritable"
-
-
-def test_paths_that_cannot_be_read_are_named(tmp_path: Path):
-    """Wrong if a missing file of certificates is found out at the first delivery, in the middle of the night."""
-    with pytest.raises(UsageRefused) as caught:
-        SyslogAuditSink("127.0.0.1", ca_file=str(tmp_path / "none.pem"))
-    assert caught.value.code == "sink-tls"

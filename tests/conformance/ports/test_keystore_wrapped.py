@@ -24,7 +24,8 @@ from bailiwick.adapters.keystore_locks import MachineLock, PassphraseLock, machi
 from bailiwick.adapters.keystore_wrapped import FILE, WrappedKeyStore, Wrapping, system_keys
 from bailiwick.errors import BailiwickError, NotFound, Unavailable, UsageRefused
 from bailiwick.keys import new_secret
-from bailiwick.node import Node, Settings
+from bailiwick.node import Node
+from bailiwick.settings import Settings
 from bailiwick.testing import FaultyDisk, MemoryEntropy, fail
 
 QUICK = Stretching(work=16)

@@ -94,7 +94,7 @@ def test_a_file_that_is_no_database_is_corrupt(open_store, path):
 
 def test_tables_of_another_version_are_refused(open_store, path):
     """Wrong if an older program wrote into tables that it does not know."""
-    change(path, "PRAGMA user_version = 2")
+    change(path, "PRAGMA user_version = 3")
     with pytest.raises(Unavailable) as refused:
         open_store().count()
     assert refused.value.code == "ledger-store-version"

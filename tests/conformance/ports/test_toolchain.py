@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bailiwick.adapters import toolchain_process
+from bailiwick.adapters import toolchain_compiling
 from bailiwick.adapters.toolchain_componentize import ComponentizeToolchain
 from bailiwick.adapters.toolchain_quickjs import QuickjsToolchain
 from bailiwick.adapters.toolchain_wat import WatToolchain
@@ -84,21 +84,21 @@ def test_a_source_that_does_not_compile_is_refused_with_the_compilers_words(tool
     with pytest.raises(InputRefused) as caught:
         build(read_project({**files, **broken}), toolchain)
     assert caught.value.code == "build-failed"
-    assert len(caught.value.message) < 2 * toolchain_process.COMPLAINT_CHARACTERS_MAX
+    assert len(caught.value.message) < 2 * toolchain_compiling.COMPLAINT_CHARACTERS_MAX
 
 
 def test_a_compiler_that_never_ends_is_ended(tmp_path, monkeypatch):
     """Wrong if a build could hang for ever."""
-    monkeypatch.setattr(toolchain_process, "BUILD_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(toolchain_compiling, "BUILD_SECONDS_MAX", 0.2)
     with pytest.raises(Unavailable) as caught:
-        toolchain_process.run_bounded(["sleep", "60"], tmp_path, {})
+        toolchain_compiling.run_bounded(["sleep", "60"], tmp_path, {})
     assert caught.value.code == "build-deadline"
 
 
 def test_a_compiler_that_is_not_there_is_named(tmp_path):
     """Wrong if the author were shown a traceback."""
     with pytest.raises(Unavailable, match="no-such-compiler") as caught:
-        toolchain_process.run_bounded(["no-such-compiler"], tmp_path, {})
+        toolchain_compiling.run_bounded(["no-such-compiler"], tmp_path, {})
     assert caught.value.code == "toolchain-missing"
 
 

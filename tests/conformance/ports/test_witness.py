@@ -13,7 +13,13 @@ import pytest
 from bailiwick.adapters.disk_memory import MemoryDisk
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.witness_http import ANSWER_BYTES_MAX, HttpWitness
-from bailiwick.adapters.witness_httpserver import CALLERS_MAX, REQUEST_BYTES_MAX, WitnessServer, read_address
+from bailiwick.adapters.witness_httpserver import (
+    CALLERS_MAX,
+    REQUEST_BYTES_MAX,
+    WitnessServer,
+    read_address,
+    read_terms,
+)
 from bailiwick.adapters.witness_memory import MemoryWitness
 from bailiwick.adapters.witnessmemory_folder import FolderWitnessMemory
 from bailiwick.adapters.witnessmemory_memory import MemoryWitnessMemory
@@ -47,15 +53,16 @@ def memory(request: pytest.FixtureRequest, tmp_path: Path):
     disk.close()
 
 
-@pytest.fixture(params=["memory", "http"])
-def witness(request: pytest.FixtureRequest):
+@pytest.fixture(params=["memory", "http", "https"])
+def witness(request: pytest.FixtureRequest, certificate):
     """Give each way to a witness in turn."""
     inside = Cosigner(MemoryWitnessMemory(), KEY, [LOG.verifier], clock=MemoryClock())
     if request.param == "memory":
         yield MemoryWitness(inside)
         return
-    with WitnessServer(inside, inside.origins(), host="127.0.0.1", port=0) as server:
-        yield HttpWitness(server.url)
+    tls = read_terms(certificate.certificate, certificate.key) if request.param == "https" else None
+    with WitnessServer(inside, inside.origins(), host="127.0.0.1", port=0, tls=tls) as server:
+        yield HttpWitness(server.url, certificates=certificate.certificate.read_text())
 
 
 # --- every memory ---------------------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bailiwick.ledger import Ledger
-from bailiwick.ports import Clock, Entropy
-from bailiwick.ports_modules import HostService
+from bailiwick.ports import Clock, Entropy, HostService
 from bailiwick.supervisor.services.audit import AuditLog, AuditRead
 from bailiwick.supervisor.services.invoke import Invoke
 from bailiwick.supervisor.services.small import ClockService, ConfigService, LogService, RandomService

@@ -14,7 +14,7 @@ from bailiwick.engine import HostRefused
 from bailiwick.errors import DocumentRefused
 from bailiwick.ledger import Ledger
 from bailiwick.model import JsonValue, Record
-from bailiwick.ports_modules import CallContext
+from bailiwick.ports import CallContext
 from bailiwick.schema import parse_document
 from bailiwick.supervisor.services.asking import UNREADABLE, check_members, is_named, member, names
 from bailiwick.supervisor.values import encode_value

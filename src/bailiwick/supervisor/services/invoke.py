@@ -8,7 +8,7 @@ from typing import Any
 
 from bailiwick.engine import HostRefused
 from bailiwick.model import JsonValue
-from bailiwick.ports_modules import CallContext
+from bailiwick.ports import CallContext
 from bailiwick.supervisor.services.asking import check_members, is_named, member, names, scope_refused
 
 DEPTH_MAX = 8

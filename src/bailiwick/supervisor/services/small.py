@@ -7,8 +7,7 @@ import re
 
 from bailiwick.engine import HostRefused
 from bailiwick.model import JsonValue
-from bailiwick.ports import Clock, Entropy
-from bailiwick.ports_modules import CallContext
+from bailiwick.ports import CallContext, Clock, Entropy
 from bailiwick.supervisor.services.asking import UNREADABLE, check_members, member, no_arguments, scope_refused
 from bailiwick.supervisor.values import encode_value
 

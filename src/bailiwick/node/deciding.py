@@ -1,0 +1,117 @@
+"""The theme of the main job: decide, say why, decide again, and erase what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
+from typing import BinaryIO
+
+from bailiwick import __version__
+from bailiwick.adapters.packsource_builtin import builtin_module, pack_files
+from bailiwick.decisions import (
+    BATCH_MAX,
+    Decided,
+    Eraser,
+    Explanation,
+    Loop,
+    RawInput,
+    Refused,
+    Replayer,
+    ReplayReport,
+    check_modules,
+    explain,
+    keep,
+    read_inputs,
+)
+from bailiwick.errors import InputRefused
+from bailiwick.model import JsonValue
+from bailiwick.node.keys import PSEUDONYM_NAME
+from bailiwick.node.packs import Packing
+from bailiwick.node.parts import silent
+from bailiwick.packs import check_date, load_pack
+
+
+def engine_versions() -> dict[str, JsonValue]:
+    """Give the versions of everything that computed, for records; evidence holds none of them."""
+    return {
+        "bailiwick": __version__,
+        "cel": version("cel-expr-python"),
+        "wasmtime": version("wasmtime"),
+    }
+
+
+class Deciding(Packing):
+    """What a node decides, and what became of it."""
+
+    def read_inputs(self, stream: BinaryIO, media: str) -> Iterator[RawInput | InputRefused]:
+        """Cut a stream into inputs: one JSON object, JSON objects one a line, or CSV rows under a header line.
+
+        Raises:
+            UsageRefused: ``media`` is none of ``json``, ``jsonl`` and ``csv``.
+        """
+        return read_inputs(stream, media)
+
+    def decide(
+        self,
+        tenant: str,
+        pack: str,
+        inputs: Iterable[RawInput | InputRefused],
+        *,
+        legal_date: str | None = None,
+        batch: int = BATCH_MAX,
+    ) -> Iterator[Decided | Refused]:
+        """Decide inputs by a pack and give one durable answer for each, in order.
+
+        Args:
+            tenant: Whose ledger.
+            pack: An installed name, or the path of a folder.
+            inputs: See ``read_inputs``; may be endless.
+            legal_date: ``YYYY-MM-DD`` to judge by; None takes each input's own.
+            batch: How many inputs share a flush; 1 answers each before the next is read.
+        """
+        if legal_date is not None:
+            check_date(legal_date)
+        return self.loop(tenant, pack).run(inputs, legal_date=legal_date, batch=batch)
+
+    def loop(self, tenant: str, pack: str) -> Loop:
+        """Join everything that deciding for a tenant by a pack needs, and keep the pack for replay."""
+        name, files = pack_files(pack)
+        loaded = load_pack(name, files)
+        modules = {reader.module: builtin_module(reader.module) for reader in loaded.intake.values()}
+        check_modules(loaded, modules)
+        ledger = self.ledger(tenant)
+        actor = self.actor(tenant)
+        keep(tenant, loaded, files, modules, blobs=self._blobs, recorder=ledger, actor=actor)
+        return Loop(
+            tenant=tenant,
+            pack=loaded,
+            read_row=self._reader(loaded, {ref.digest: (ref, wasm) for ref, wasm in modules.values()}),
+            recorder=ledger,
+            blobs=self._blobs,
+            clock=self._clock,
+            entropy=self._entropy,
+            secret=self._keys.get(tenant, PSEUDONYM_NAME),
+            actor=actor,
+            versions=engine_versions(),
+        )
+
+    def explain(self, tenant: str, record: int) -> Explanation:
+        """Say why one decision came out as it did.
+
+        Raises:
+            NotFound: no such record, not a decision, or its evidence is not kept.
+        """
+        return explain(tenant, self.ledger(tenant).read(record), self._blobs)
+
+    def replay(
+        self, tenant: str, records: Iterable[int] | None = None, *, progress: Callable[[int], None] = silent
+    ) -> ReplayReport:
+        """Decide again from what was kept and compare every byte of evidence; None means the whole ledger."""
+        ledger = self.ledger(tenant)
+        replayer = Replayer(tenant=tenant, blobs=self._blobs, reader_for=lambda pack: self._kept_reader(tenant, pack))
+        chosen = ledger.records() if records is None else map(ledger.read, records)
+        return replayer.run(chosen, progress)
+
+    def eraser(self, tenant: str) -> Eraser:
+        """Give what erases the subjects of a tenant."""
+        return Eraser(tenant=tenant, ledger=self.ledger(tenant), blobs=self._blobs, actor=self.actor(tenant))
