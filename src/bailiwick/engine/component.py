@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bailiwick.engine.package import Structures
 
 POINTER, SIZE, I64, U64 = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64, ctypes.c_uint64
+TEXTS_MAX = 2
+"""Most texts that a function called by text takes."""
 TEXT_TAIL_BYTES = 2_000
 """How much of an error's text is read from its end; the cause is the last line, all before it the guest can shape."""
 CAUSES = {
@@ -199,11 +201,13 @@ class Sandboxes:
     def function(self, sandbox: Sandbox, exported: Exported) -> Any:
         """Find a function in an instance."""
         function = self._structures.function()
-        found = self._get_func(
-            ctypes.addressof(sandbox.instance), sandbox.context, exported.address, ctypes.addressof(function)
-        )
-        assert found, "exports were read when the component was loaded"
+        self.find(sandbox, exported, ctypes.addressof(function))
         return function
+
+    def find(self, sandbox: Sandbox, exported: Exported, address: int) -> None:
+        """Find a function in an instance and write it to an address."""
+        found = self._get_func(ctypes.addressof(sandbox.instance), sandbox.context, exported.address, address)
+        assert found, "exports were read when the component was loaded"
 
     def call_values(self, sandbox: Sandbox, exported: Exported, values: list[Any]) -> Any:
         """Call a function with JSON that was checked, and give the JSON of its result."""
@@ -234,10 +238,11 @@ class Sandboxes:
         finally:
             self._lifting.delete(ctypes.addressof(result))
 
-    def raw_call(self, function: Any, sandbox: Sandbox, arguments: int, count: int, result: int) -> None:
-        """Call a function with values that lie at an address, leaving its one result at another."""
-        error = self._call(ctypes.addressof(function), sandbox.context, arguments, count, result, 1)
-        self.check(error, sandbox.context)
+    def raw_call(self, function: int, sandbox: Sandbox, arguments: int, count: int, result: int) -> None:
+        """Call a function at an address with values that lie at another, leaving its one result at a third."""
+        error = self._call(function, sandbox.context, arguments, count, result, 1)
+        if error:
+            self.check(error, sandbox.context)
 
     def check(self, error: int | None, context: int, *, is_setup: bool = False) -> None:
         """Turn an error of the engine into what it means.
@@ -258,45 +263,71 @@ class Sandboxes:
         raise meaning_of(tail.decode(errors="replace"), lambda: self.fuel_left(context), is_setup=is_setup)
 
 
+class _Text(ctypes.Structure):
+    """A text as the C interface holds it."""
+
+    _fields_ = (("size", SIZE), ("data", ctypes.c_char_p))
+
+
+class _TextScratch:
+    """Memory of our own that one call at a time lends to the C interface: two texts in, one result of texts out."""
+
+    def __init__(self, structures: Structures) -> None:
+        size, offset = ctypes.sizeof(structures.value), structures.value.of.offset
+        self._values = (structures.value * (TEXTS_MAX + 1))()
+        self._function = structures.function()
+        self.start = ctypes.addressof(self._values)
+        self.function_at = ctypes.addressof(self._function)
+        self.texts = [_Text.from_address(self.start + index * size + offset) for index in range(TEXTS_MAX)]
+        self.result_at = self.start + TEXTS_MAX * size
+        self.result = self._values[TEXTS_MAX]
+        union = type(self.result.of.result)
+        self.is_ok = ctypes.c_bool.from_address(self.result_at + offset + union.is_ok.offset)
+        self.value = POINTER.from_address(self.result_at + offset + union.val.offset)
+        self.text_offset = offset
+        for index in range(TEXTS_MAX):
+            self._values[index].kind = structures.kinds["string"]
+
+
 class CachedComponentCaller:
-    """Calls text functions with structures that are filled by hand."""
+    """Calls text functions with structures that are filled by hand. Threads may share it: each call has a scratch."""
 
     def __init__(self, structures: Structures, sandboxes: Sandboxes, lifting: Lifting) -> None:
-        self._value = structures.value
-        self._value_bytes = ctypes.sizeof(structures.value)
-        self._kind = structures.kinds["string"]
-        self._offset = structures.value.of.offset
+        self._structures = structures
         self._sandboxes = sandboxes
         self._delete = lifting.delete
+        self._idle: list[_TextScratch] = []
 
     def call_text(self, sandbox: Sandbox, exported: Exported, texts: tuple[bytes, ...]) -> tuple[bool, bytes]:
         """Call a function of texts; see ``ComponentCaller``."""
-        count = len(texts)
-        arguments = (self._value * (count + 1))()
-        start = ctypes.addressof(arguments)
-        for index, text in enumerate(texts):
-            # Borrowed for the call: the bytes outlive it, and nobody frees them but us.
-            arguments[index].kind = self._kind
-            words = (SIZE * 2).from_address(start + index * self._value_bytes + self._offset)
-            words[0] = len(text)
-            words[1] = ctypes.cast(ctypes.c_char_p(text), POINTER).value or 0
-        function = self._sandboxes.function(sandbox, exported)
-        result_at = start + count * self._value_bytes
-        self._sandboxes.raw_call(function, sandbox, start, count, result_at)
         try:
-            result = arguments[count].of.result
-            return bool(result.is_ok), _bounded_text(result.val)
+            scratch = self._idle.pop()
+        except IndexError:
+            scratch = _TextScratch(self._structures)
+        for view, text in zip(scratch.texts, texts, strict=False):
+            # Borrowed for the call: the bytes outlive it, and nobody frees them but us.
+            view.size, view.data = len(text), text
+        self._sandboxes.find(sandbox, exported, scratch.function_at)
+        self._sandboxes.raw_call(scratch.function_at, sandbox, scratch.start, len(texts), scratch.result_at)
+        try:
+            return scratch.is_ok.value, _bounded_text(scratch)
         finally:
-            self._delete(result_at)
+            self._delete(scratch.result_at)
+            # The engine drops what lies in a result before it writes the next one there.
+            scratch.result.kind = 0
+            for view in scratch.texts:
+                view.data = None
+            # A scratch that saw a trap never comes here, and is dropped: its result may be half written.
+            self._idle.append(scratch)
 
 
-def _bounded_text(pointer: Any) -> bytes:
-    if not pointer:
+def _bounded_text(scratch: _TextScratch) -> bytes:
+    if not scratch.value.value:
         return b""
-    text = pointer.contents.of.string
-    if text.size > OUTPUT_BYTES_MAX:
-        raise answer_failed(f"has {text.size} bytes, more than the {OUTPUT_BYTES_MAX} allowed")
-    return ctypes.string_at(text.data, text.size) if text.size else b""
+    text = (SIZE * 2).from_address(scratch.value.value + scratch.text_offset)
+    if text[0] > OUTPUT_BYTES_MAX:
+        raise answer_failed(f"has {text[0]} bytes, more than the {OUTPUT_BYTES_MAX} allowed")
+    return ctypes.string_at(text[1], text[0]) if text[0] else b""
 
 
 def meaning_of(text: str, fuel_left: Callable[[], int], *, is_setup: bool) -> Exception:

@@ -86,6 +86,7 @@ class HostDoor:
         self._memory_size = quick("wasmtime_memory_data_size", SIZE, POINTER, POINTER)
         self._trap_code = quick("wasmtime_trap_code", ctypes.c_bool, POINTER, POINTER)
         self._trap_delete = quick("wasm_trap_delete", None, POINTER)
+        self._error_delete = quick("wasmtime_error_delete", None, POINTER)
         self._func_call = ctypes.CFUNCTYPE(POINTER, POINTER, POINTER, POINTER, SIZE, POINTER)(
             ("wasmtime_func_call_unchecked", dll)
         )
@@ -192,6 +193,9 @@ class HostDoor:
         room[0] = len(output)
         trap = POINTER()
         error = self._func_call(context, alloc, ctypes.addressof(room), 1, ctypes.addressof(trap))
+        if error:
+            # It holds on to the code that it happened in, and so to a file of the process.
+            self._error_delete(error)
         if error or trap.value:
             raise Trapped(self._cause(trap.value, cause_of), self._memory_size(context, memory))
         start = room[0] & 0xFFFF_FFFF
