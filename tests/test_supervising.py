@@ -4,7 +4,6 @@ import wasmtime
 
 from bailiwick.engine.cache import CacheCounts
 from bailiwick.engine.selftest import PROBE_TEXT
-from bailiwick.fleet import Fleet
 from bailiwick.model import Tier
 from bailiwick.node import Node
 from bailiwick.settings import Settings
@@ -12,7 +11,7 @@ from bailiwick.settings import Settings
 
 def opened(home):
     """Open a home as a new process would."""
-    return Fleet(Settings.resolve(home=home, tenant="local", environ={}))
+    return Node.open(Settings.resolve(home=home, tenant="local", environ={}))
 
 
 def test_a_home_compiles_a_module_once_and_finds_it_in_the_next_process(tmp_path):
@@ -21,10 +20,10 @@ def test_a_home_compiles_a_module_once_and_finds_it_in_the_next_process(tmp_path
     wasm = bytes(wasmtime.wat2wasm(PROBE_TEXT))
     counts = []
     for _ in range(2):
-        with opened(tmp_path / "home") as fleet:
-            guest = fleet.node.engine.load(wasm)
+        with opened(tmp_path / "home") as node:
+            guest = node.engine.load(wasm)
             assert guest.memory_bytes_min <= Tier.LIGHTWEIGHT.budget.memory_bytes
-            counts.append(fleet.code.counts)
+            counts.append(node.code.counts)
     assert counts == [CacheCounts(missing=1), CacheCounts(found=1)]
 
 
@@ -33,9 +32,9 @@ def test_code_of_another_home_is_not_used(tmp_path):
     wasm = bytes(wasmtime.wat2wasm(PROBE_TEXT))
     for name in ("mine", "theirs"):
         Node.init(tmp_path / name, "local")
-    with opened(tmp_path / "theirs") as fleet:
-        fleet.node.engine.load(wasm)
+    with opened(tmp_path / "theirs") as node:
+        node.engine.load(wasm)
     (tmp_path / "theirs" / "code").rename(tmp_path / "mine" / "code")
-    with opened(tmp_path / "mine") as fleet:
-        fleet.node.engine.load(wasm)
-        assert fleet.code.counts == CacheCounts(refused=1)
+    with opened(tmp_path / "mine") as node:
+        node.engine.load(wasm)
+        assert node.code.counts == CacheCounts(refused=1)
