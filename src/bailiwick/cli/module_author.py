@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +12,7 @@ from cyclopts import Parameter
 
 from bailiwick.cli import screen
 from bailiwick.cli.folder import make_folder, read_folder, write_files
-from bailiwick.cli.options import Printing, TenantOptions, open_node
+from bailiwick.cli.options import Options, Printing, TenantOptions, open_node, settings
 from bailiwick.errors import InputRefused, NotFound
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def build(folder: Path, /, *, check: bool = False, options: Printing = Printing(
     return 0
 
 
-def run_cases(folder: Path, /, *, options: Printing = Printing()) -> int:
+def run_cases(folder: Path, /, *, options: Options = Options()) -> int:
     """Run the cases in `cases.json`; exits 1 when one comes out otherwise.
 
     Args:
@@ -92,8 +94,7 @@ def run_cases(folder: Path, /, *, options: Printing = Printing()) -> int:
     from bailiwick.model import Tier
 
     project = _project(folder)
-    engine, guest = _load(folder, project)
-    with engine:
+    with _loaded(folder, project, options) as (engine, guest):
         report = authoring.run_cases(
             project.manifest, project.cases, guest, engine, Tier(project.manifest["tier"]).budget
         )
@@ -131,7 +132,7 @@ def run(
     /,
     *,
     input: str = "{}",  # noqa: A002 the word of the terminal
-    options: Printing = Printing(),
+    options: Options = Options(),
 ) -> int:
     """Call a function of a module that is not installed, and show what it asked of the host and what it cost.
 
@@ -152,8 +153,7 @@ def run(
 
     project = _project(folder)
     given = read_text_input(input)
-    engine, guest = _load(folder, project)
-    with engine:
+    with _loaded(folder, project, options) as (engine, guest):
         began = time.perf_counter()
         desk = Desk(project.manifest, desk_services(), screen.say)
         done = engine.run(guest, function, given, Tier(project.manifest["tier"]).budget, host=desk)
@@ -201,17 +201,14 @@ def _check_digest(folder: Path, project: Project, wasm: bytes) -> None:
         )
 
 
-def _load(folder: Path, project: Project) -> tuple[Engine, Guest]:
-    from bailiwick.engine import Engine
+@contextmanager
+def _loaded(folder: Path, project: Project, options: Options) -> Iterator[tuple[Engine, Guest]]:
     from bailiwick.model import Tier
+    from bailiwick.node import desk_engine
 
     wasm = _built(folder)[1]
-    engine = Engine()
-    try:
-        return engine, engine.load(wasm, memory_bytes_max=Tier(project.manifest["tier"]).budget.memory_bytes)
-    except BaseException:
-        engine.close()
-        raise
+    with desk_engine(settings(options)) as engine:
+        yield engine, engine.load(wasm, memory_bytes_max=Tier(project.manifest["tier"]).budget.memory_bytes)
 
 
 def _compared_text(answer: dict[str, Any]) -> str:

@@ -12,6 +12,6 @@ from bailiwick.node.doctor import Check
 from bailiwick.node.home import InitReport
 from bailiwick.node.node import Node
 from bailiwick.node.witnesses import Witnesses
-from bailiwick.node.workshop import desk_services, toolchain_for
+from bailiwick.node.workshop import desk_engine, desk_services, toolchain_for
 
-__all__ = ["Check", "InitReport", "Node", "Witnesses", "desk_services", "toolchain_for"]
+__all__ = ["Check", "InitReport", "Node", "Witnesses", "desk_engine", "desk_services", "toolchain_for"]

@@ -1,11 +1,15 @@
-"""The author's bench: which toolchain builds which language, and what a module may ask there. Opens no home."""
+"""The author's bench: which toolchain builds which language, what runs a module there, what it may ask."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from bailiwick.engine import Compiler, Engine
+from bailiwick.node.node import Node
 from bailiwick.ports import HostService, Toolchain
+from bailiwick.settings import NODE_FILE, Settings
 
 
 def toolchain_for(language: str, folder: Path) -> Toolchain:
@@ -25,6 +29,20 @@ def toolchain_for(language: str, folder: Path) -> Toolchain:
     from bailiwick.adapters.toolchain_zig import ZigToolchain
 
     return ZigToolchain()
+
+
+@contextmanager
+def desk_engine(settings: Settings) -> Iterator[Engine]:
+    """Give an engine to try modules on, which compiles them in workers of their own.
+
+    Where the settings mean a home, that is the home's engine, which keeps what was compiled.
+    """
+    if (settings.home / NODE_FILE).is_file():
+        with Node.open(settings) as node:
+            yield node.engine
+    else:
+        with Engine(artefact=Compiler()) as engine:
+            yield engine
 
 
 def desk_services() -> Mapping[str, HostService]:

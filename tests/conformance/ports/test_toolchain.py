@@ -1,5 +1,6 @@
 """Every toolchain builds its template, says what the compiler says, and leaves nothing behind."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -11,8 +12,10 @@ from bailiwick.adapters.toolchain_componentize import ComponentizeToolchain
 from bailiwick.adapters.toolchain_quickjs import QuickjsToolchain
 from bailiwick.adapters.toolchain_wat import WatToolchain
 from bailiwick.adapters.toolchain_zig import ZigToolchain
-from bailiwick.authoring import build, read_project, start
+from bailiwick.authoring import build, read_project, run_cases, start
+from bailiwick.engine import Compiler, Engine
 from bailiwick.errors import InputRefused, Unavailable
+from bailiwick.model import Tier
 
 QUICKJS = Path(os.environ.get("BAILIWICK_QUICKJS", "."))
 TOOLCHAINS = {
@@ -61,6 +64,18 @@ def test_a_new_module_builds_to_webassembly(built, place):
     """Wrong if a template does not compile, or the build leaves files behind."""
     assert built.wasm.startswith(b"\0asm")
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.timeout(300)
+def test_what_was_built_passes_the_cases_of_its_template(built, files):
+    """Wrong if a language's glue loses a value, a refusal, or the name of a function."""
+    manifest = json.loads(built.manifest)
+    budget = Tier(manifest["tier"]).budget
+    with Engine(artefact=Compiler()) as engine:
+        guest = engine.load(built.wasm, memory_bytes_max=budget.memory_bytes)
+        report = run_cases(manifest, files["cases.json"], guest, engine, budget)
+    assert report.failed == ()
+    assert report.cases >= 2
 
 
 def test_the_recorded_command_holds_no_path_of_this_machine(built, place):
