@@ -22,6 +22,7 @@ TRANSCRIPT_BYTES_MAX = 16 << 20
 """Most bytes of JSON that all calls of the host in one run may pass, both ways together."""
 
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
+_encode_any = msgspec.json.Encoder(decimal_format="number").encode
 _decode_exactly = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
@@ -99,11 +100,14 @@ class HostSession:
         fuel_left: Reads the fuel that the guest has left.
         set_fuel: Sets it.
         time_left: Gives the milliseconds that are left of the deadline, 0 when it has passed.
+
+    ``said`` is the JSON of the last answer that was not an error; ``places`` is for the door that the questions come
+    through, which keeps there what it found of this run.
     """
 
     __slots__ = (
         "_bytes", "_calls", "_charged", "_fuel_left", "_link", "_memory", "_set_fuel", "_time_left",
-        "failure", "is_answering",
+        "failure", "is_answering", "places", "said",
     )  # fmt: skip
 
     def __init__(
@@ -125,6 +129,8 @@ class HostSession:
         self._charged = 0
         self.is_answering = False
         self.failure: BaseException | None = None
+        self.places: Any = None
+        self.said = b""
 
     @property
     def transcript(self) -> tuple[HostCall, ...]:
@@ -156,7 +162,7 @@ class HostSession:
             HostRefused: the answer is no.
             Stopped: a limit, the fuel or the deadline has been passed.
         """
-        size = len(_encode(question))
+        size = len(_encode_any(question))
         self._bytes += size
         if len(self._calls) >= HOST_CALLS_MAX or size > HOST_CALL_BYTES_MAX or self._bytes > TRANSCRIPT_BYTES_MAX:
             raise self._over_limit(f"{interface}#{function}")
@@ -167,7 +173,8 @@ class HostSession:
         self._charged = 0
         try:
             output = self._link.call(interface, function, question, left=left, charge=self.charge)
-            size = len(_encode(output))
+            said = _encode_any(output)
+            size = len(said)
             if size > HOST_CALL_BYTES_MAX:
                 raise HostRefused("too-large", f"the answer has {size} bytes, more than {HOST_CALL_BYTES_MAX}")
         except HostRefused as refused:
@@ -181,6 +188,7 @@ class HostSession:
             raise
         self._bytes += size
         self._calls.append((interface, function, question, output, None, self._charged))
+        self.said = said
         return output
 
     def charge(self, fuel: int) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bailiwick.engine.answer import ANSWER_DEPTH_MAX, is_deep
-from bailiwick.engine.calling import Trapped
+from bailiwick.engine.calling import MASK_32, Trapped
 from bailiwick.engine.host import HOST_CALL_BYTES_MAX, HostRefused, HostSession, Stopped
 from bailiwick.engine.lifting import Lifting
 from bailiwick.engine.values import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 POINTER, SIZE = ctypes.c_void_p, ctypes.c_size_t
 COMPONENT_CALLBACK = ctypes.CFUNCTYPE(SIZE, POINTER, POINTER, POINTER, POINTER, SIZE, POINTER, SIZE)
 CORE_CALLBACK = ctypes.CFUNCTYPE(SIZE, POINTER, POINTER, POINTER, SIZE)
+COPY_ADDRESS = ctypes.cast(ctypes.memmove, POINTER).value or 0
 STOP_TEXT = b"stopped by the host"
 NOT_A_CALL = "host-call"
 """Code of the answer to a core guest whose question is none."""
@@ -59,6 +60,27 @@ NO_QUESTION = _encode(
     }
 )
 """The same words whatever is wrong: a parser's own differ between its versions, and its depth between threads."""
+
+
+class CorePlaces:
+    """Where one run of a core guest has its memory and its ``alloc``, and room of ours to call that with.
+
+    Found at its first question, and good for as long as its store is: an export's place does not change. Memory only
+    grows, so what is known of its size stays inside it; where it lies is asked for each time, since it may move.
+    """
+
+    __slots__ = ("_held", "alloc_at", "context", "memory_at", "memory_bytes", "room", "room_at", "trap", "trap_at")
+
+    def __init__(self, context: int, memory: Any, alloc: Any, offset: int) -> None:
+        self._held = memory, alloc
+        self.context = context
+        self.memory_at = ctypes.addressof(memory) + offset
+        self.alloc_at = ctypes.addressof(alloc) + offset
+        self.memory_bytes = 0
+        self.room = (ctypes.c_uint64 * 4)()
+        self.room_at = ctypes.addressof(self.room)
+        self.trap = POINTER()
+        self.trap_at = ctypes.addressof(self.trap)
 
 
 class HostDoor:
@@ -87,6 +109,11 @@ class HostDoor:
         self._trap_code = quick("wasmtime_trap_code", ctypes.c_bool, POINTER, POINTER)
         self._trap_delete = quick("wasm_trap_delete", None, POINTER)
         self._error_delete = quick("wasmtime_error_delete", None, POINTER)
+        # At most 4 MiB are copied here, which is over before letting go of the interpreter's lock and taking it back.
+        self._copy = ctypes.PYFUNCTYPE(POINTER, POINTER, ctypes.c_char_p, SIZE)(COPY_ADDRESS)
+        self._bytes_at = ctypes.PYFUNCTYPE(ctypes.py_object, POINTER, SIZE)(
+            ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+        )
         self._func_call = ctypes.CFUNCTYPE(POINTER, POINTER, POINTER, POINTER, SIZE, POINTER)(
             ("wasmtime_func_call_unchecked", dll)
         )
@@ -129,16 +156,21 @@ class HostDoor:
 
     def core_callback(self, cause_of: Callable[[int], str]) -> Any:
         """Make the callback of the one function that core modules import."""
+        context_of, sessions, raw_values = self._caller_context, self.sessions, ctypes.c_uint64 * 4
 
         def callback(_: Any, caller: int, raw: int, _count: int) -> int:
-            context = self._caller_context(caller)
-            session = self.sessions.get(context)
+            context = context_of(caller)
+            session = sessions.get(context)
             if session is None:
                 return int(self._trap_new(STOP_TEXT, len(STOP_TEXT)))
             try:
                 session.enter()
-                values = (ctypes.c_uint64 * 4).from_address(raw)
-                values[0] = self._core_answer(session, caller, context, values, cause_of)
+                places = session.places
+                if places is None:
+                    places = session.places = self._core_places(context, caller)
+                values = raw_values.from_address(raw)
+                asked = values[0] & MASK_32, values[2] & MASK_32
+                values[0] = self._core_answer(session, places, asked, cause_of)
                 session.is_answering = False
             except BaseException as error:
                 session.fail(error)
@@ -177,32 +209,38 @@ class HostDoor:
         return answer
 
     def _core_answer(
-        self, session: HostSession, caller: int, context: int, values: Any, cause_of: Callable[[int], str]
+        self, session: HostSession, places: CorePlaces, asked: tuple[int, int], cause_of: Callable[[int], str]
     ) -> int:
-        # The externs must outlive every use of their addresses, so they are held by names of this function.
-        externs = self._core_export(caller, b"memory"), self._core_export(caller, b"alloc")
-        memory, alloc = (ctypes.addressof(extern) + self._extern_offset for extern in externs)
-        place, size = values[0] & 0xFFFF_FFFF, values[2] & 0xFFFF_FFFF
-        if size > HOST_CALL_BYTES_MAX or place + size > self._memory_size(context, memory):
+        context, (place, size) = places.context, asked
+        if size > HOST_CALL_BYTES_MAX or not self._is_inside(places, place + size):
             raise Stopped(
                 "host_bounds", f"it asked the host with {size} bytes at {place}, which is too much or outside"
             )
-        question = ctypes.string_at(self._memory_data(context, memory) + place, size) if size else b""
+        question = self._bytes_at(self._memory_data(context, places.memory_at) + place, size) if size else b""
         output = _answer_core(session, question)
-        room = (ctypes.c_uint64 * 4)()
-        room[0] = len(output)
-        trap = POINTER()
-        error = self._func_call(context, alloc, ctypes.addressof(room), 1, ctypes.addressof(trap))
+        room, length = places.room, len(output)
+        room[0] = length
+        error = self._func_call(context, places.alloc_at, places.room_at, 1, places.trap_at)
         if error:
             # It holds on to the code that it happened in, and so to a file of the process.
             self._error_delete(error)
-        if error or trap.value:
-            raise Trapped(self._cause(trap.value, cause_of), self._memory_size(context, memory))
-        start = room[0] & 0xFFFF_FFFF
-        if start == 0 or start + len(output) > self._memory_size(context, memory):
-            raise Stopped("host_room", f"it has no room for an answer of {len(output)} bytes, or gives {start} for it")
-        ctypes.memmove(self._memory_data(context, memory) + start, output, len(output))
-        return start << 32 | len(output)
+        if error or places.trap.value:
+            raise Trapped(self._cause(places.trap.value, cause_of), self._memory_size(context, places.memory_at))
+        start = room[0] & MASK_32
+        if start == 0 or not self._is_inside(places, start + length):
+            raise Stopped("host_room", f"it has no room for an answer of {length} bytes, or gives {start} for it")
+        self._copy(self._memory_data(context, places.memory_at) + start, output, length)
+        return start << 32 | length
+
+    def _is_inside(self, places: CorePlaces, end: int) -> bool:
+        """Say whether memory reaches up to ``end``; its size is asked for again only where it did not before."""
+        if end > places.memory_bytes:
+            places.memory_bytes = self._memory_size(places.context, places.memory_at)
+        return end <= places.memory_bytes
+
+    def _core_places(self, context: int, caller: int) -> CorePlaces:
+        memory, alloc = self._core_export(caller, b"memory"), self._core_export(caller, b"alloc")
+        return CorePlaces(context, memory, alloc, self._extern_offset)
 
     def _core_export(self, caller: int, name: bytes) -> Any:
         extern = self._structures.extern()
@@ -261,7 +299,8 @@ def _answer_core(session: HostSession, question: bytes) -> bytes:
     if is_deep(asked.input, question):
         return NO_QUESTION
     try:
-        return b'{"ok":%b}' % _encode(session.ask(asked.interface, asked.function, asked.input))
+        session.ask(asked.interface, asked.function, asked.input)
+        return b'{"ok":%b}' % session.said
     except HostRefused as refused:
         return _encode({"error": {"code": refused.code, "message": refused.message}})
 
