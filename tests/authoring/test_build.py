@@ -78,3 +78,38 @@ def test_an_interface_without_a_contract_cannot_be_asked_for(files):
     with pytest.raises(InputRefused) as caught:
         build(read_project({**files, "module.json": json.dumps(manifest).encode()}), WatToolchain())
     assert caught.value.code == "module-interface-unknown"
+
+
+class Looking(Wandering):
+    """A toolchain that keeps what it was asked."""
+
+    def build(self, order):
+        self.order = order
+        return super().build(order)
+
+
+@pytest.fixture
+def typed(files):
+    manifest = {**json.loads(files["module.json"]), "abi": "component/1"}
+    clock = {"interface": "bailiwick:clock/clock@0.1.0", "functions": ["now"], "reason": "dates its answer"}
+    return {**files, "module.json": json.dumps({**manifest, "capabilities": [clock]}).encode()}
+
+
+def test_an_authors_own_world_goes_to_the_compiler_with_what_it_imports(typed):
+    """Wrong if a module with typed exports were built for another world than its author wrote."""
+    world = b"package acme:pay@1.0.0;\nworld pay {\n import bailiwick:clock/clock@0.1.0;\n export f: func();\n}\n"
+    toolchain = Looking(promises=False)
+    build(read_project({**typed, "world.wit": world}), toolchain)
+    order = toolchain.order
+    assert (order.world, order.is_typed) == ("pay", True)
+    assert order.wit["world.wit"] == world
+    assert sorted(order.wit) == ["deps/clock/clock.wit", "world.wit"]
+
+
+@pytest.mark.parametrize("world", [None, b"", b"package acme:pay@1.0.0;\ninterface pay {}\n"])
+def test_typed_exports_need_a_world(typed, world):
+    """Wrong if the compiler were asked to guess."""
+    more = {} if world is None else {"world.wit": world}
+    with pytest.raises(InputRefused) as caught:
+        build(read_project({**typed, **more}), Looking(promises=False))
+    assert caught.value.code == "module-world"

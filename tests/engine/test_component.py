@@ -21,6 +21,7 @@ OK = "(i32.store8 (i32.const 16) (i32.const 0))"
 ERROR = "(i32.store8 (i32.const 16) (i32.const 1))"
 INPUT = "(i32.store (i32.const 20) (local.get 2)) (i32.store (i32.const 24) (local.get 3)) (i32.const 16)"
 ECHO = OK + INPUT
+NOW = '(instance (export "now" (func (result u64))))'
 LOOP = "(loop $l (br $l)) unreachable"
 
 
@@ -152,10 +153,11 @@ def test_memory_of_a_component_ends_at_the_budget(either, to_wasm, called_by_tex
 @pytest.mark.parametrize(
     ("code", "text"),
     [
-        ("module-imports", '(component (import "wasi:clocks/wall-clock@0.2.0" (instance)))'),
-        ("module-imports", '(component (import "acme:clock/clock@0.1.0" (instance)))'),
+        ("module-imports", f'(component (import "wasi:clocks/wall-clock@0.2.0" {NOW}))'),
+        ("module-imports", f'(component (import "acme:clock/clock@0.1.0" {NOW}))'),
         ("module-imports", '(component (import "now" (func)))'),
-        ("module-imports", '(component (import "bailiwick:clock/clock" (instance)))'),
+        ("module-imports", f'(component (import "bailiwick:clock/clock" {NOW}))'),
+        ("module-type", '(component (import "acme:a/b@0.1.0" (instance (export "r" (type (sub resource))))))'),
         ("module-type", '(component (import "bailiwick:a/b@0.1.0" (instance (export "r" (type (sub resource))))))'),
         ("module-exports", "(component)"),
         ("module-memory", "(component (core module (memory 5000)))"),
@@ -188,6 +190,14 @@ def test_a_component_that_asks_for_what_none_gets_is_refused(engine, to_wasm, co
     except Exception:
         pytest.skip("the text itself is refused by the encoder")
     assert refusal(engine, wasm).code == code
+
+
+def test_types_of_anybody_may_be_imported_and_grant_nothing(engine, to_wasm, called_by_text):
+    """A world that uses a type of an interface imports that interface; without functions there is nothing to grant."""
+    slip = '(instance (type $r (record (field "minutes" u32))) (export "slip" (type (eq $r))))'
+    guest = engine.load(to_wasm(called_by_text(ECHO, imports=f'(import "acme:pay/types@1.0.0" {slip})')))
+    assert guest.imports == ()
+    assert engine.run(guest, "f", b"[7]", BUDGET).output == b'{"ok":[7]}'
 
 
 def test_a_component_cut_short_anywhere_is_refused(engine, to_wasm, called_by_text):

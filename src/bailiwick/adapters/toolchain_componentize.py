@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import replace
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
@@ -33,19 +34,17 @@ class ComponentizeToolchain:
         program = self._program()
         glue = files("bailiwick") / "builtin" / "templates" / "glue"
         made = f"{order.name}.wasm"
-        order = BuildOrder(
-            name=order.name,
-            main=order.main,
-            sources={
-                **{f"source/{name}": content for name, content in order.sources.items()},
-                "source/bailiwick_entry.py": (glue / "entry.py.txt").read_bytes().replace(b"MODULE", _stem(order.main)),
-                "source/bailiwick_guest.py": (glue / "guest.py.txt").read_bytes(),
-            },
-            wit=order.wit,
-            world=order.world,
-        )
+        sources = {f"source/{name}": content for name, content in order.sources.items()}
+        entry = order.main.removesuffix(".py")
+        if not order.is_typed:
+            sources["source/bailiwick_entry.py"] = (
+                (glue / "entry.py.txt").read_bytes().replace(b"MODULE", entry.encode())
+            )
+            sources["source/bailiwick_guest.py"] = (glue / "guest.py.txt").read_bytes()
+            entry = "bailiwick_entry"
+        order = replace(order, sources=sources)
         arguments = ["-q", "-d", "wit", "-w", order.world, "componentize", "--stub-wasi"]
-        arguments += ["-p", "source", "bailiwick_entry", "-o", made]
+        arguments += ["-p", "source", entry, "-o", made]
         return run_build([program], arguments, order, made)
 
     def _program(self) -> str:
@@ -63,7 +62,3 @@ def _is_installed() -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def _stem(main: str) -> bytes:
-    return main.removesuffix(".py").encode()

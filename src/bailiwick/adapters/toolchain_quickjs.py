@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -38,17 +39,13 @@ class QuickjsToolchain:
         script = self._package() / "cli.mjs"
         glue = files("bailiwick") / "builtin" / "templates" / "glue" / "entry.js.txt"
         made = f"{order.name}.wasm"
-        order = BuildOrder(
-            name=order.name,
-            main=order.main,
-            sources={
-                **{f"source/{name}": content for name, content in order.sources.items()},
-                "source/bailiwick_entry.js": glue.read_bytes().replace(b"MODULE", order.main.encode()),
-            },
-            wit=order.wit,
-            world=order.world,
-        )
-        arguments = ["--wit", "wit", "--world", order.world, "--js", "source/bailiwick_entry.js"]
+        sources = {f"source/{name}": content for name, content in order.sources.items()}
+        entry = f"source/{order.main}"
+        if not order.is_typed:
+            entry = "source/bailiwick_entry.js"
+            sources[entry] = glue.read_bytes().replace(b"MODULE", order.main.encode())
+        order = replace(order, sources=sources)
+        arguments = ["--wit", "wit", "--world", order.world, "--js", entry]
         arguments += ["--module-root", "source", "--stub-wasi", "--opt-size", "--sync", "--output", made]
         return run_build([_node(), os.fspath(script)], arguments, order, made)
 

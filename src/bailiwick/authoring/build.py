@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from bailiwick.authoring.project import CONTRACT, MANIFEST, Project
+from bailiwick.authoring.project import CONTRACT, MANIFEST, WORLD_FILE, Project
 from bailiwick.canonical import digest
 from bailiwick.errors import InputRefused
 from bailiwick.ports import BuildOrder, Toolchain
@@ -16,7 +17,8 @@ from bailiwick.schema import Schemas
 
 WORLD = "module"
 """The world that a component of the fast form fills."""
-COMPONENT_CALL = "component-call/1"
+COMPONENT_CALL, COMPONENT_TYPED = "component-call/1", "component/1"
+WORLD_PATTERN = re.compile(rb"^\s*world\s+([a-z][a-z0-9-]{0,63})\s*\{", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,26 +87,46 @@ def compare_builds(project: Project, toolchain: Toolchain) -> Comparison:
 
 
 def _order(project: Project) -> BuildOrder:
-    is_component = project.manifest["abi"] == COMPONENT_CALL
-    wit = _wit(project) if is_component else {}
+    abi = project.manifest["abi"]
+    if abi == COMPONENT_TYPED:
+        found = WORLD_PATTERN.search(project.world)
+        if found is None:
+            raise InputRefused(
+                f"module {project.name} has typed exports, and no {WORLD_FILE} that says which",
+                hint=f"write its world into {WORLD_FILE}, or make its abi {COMPONENT_CALL}",
+                code="module-world",
+            )
+        wit, world = {WORLD_FILE: project.world, **_contracts(project)}, found[1].decode()
+    else:
+        world = WORLD if abi == COMPONENT_CALL else ""
+        wit = {"module.wit": _world(project), **_contracts(project)} if world else {}
     return BuildOrder(
         name=project.name,
         main=project.main,
         sources=project.sources,
         wit=wit,
-        world=WORLD if is_component else "",
+        world=world,
+        is_typed=abi == COMPONENT_TYPED,
     )
 
 
-def _wit(project: Project) -> Mapping[str, bytes]:
+def _interfaces(project: Project) -> list[str]:
+    return sorted({str(each["interface"]) for each in project.manifest["capabilities"]})
+
+
+def _world(project: Project) -> bytes:
     """Write the world that the module fills: what it asks for as imports, and ``call`` as its export."""
-    interfaces = sorted({str(each["interface"]) for each in project.manifest["capabilities"]})
     lines = ["package bailiwick:module@0.1.0;", "", f"world {WORLD} {{"]
-    lines += [f"  import {interface};" for interface in interfaces]
+    lines += [f"  import {interface};" for interface in _interfaces(project)]
     lines += ["  export call: func(function: string, input: string) -> result<string, string>;", "}", ""]
-    found = {"module.wit": "\n".join(lines).encode()}
+    return "\n".join(lines).encode()
+
+
+def _contracts(project: Project) -> Mapping[str, bytes]:
+    """Give the WIT of the packages that the module asks for, where a compiler looks for them."""
+    found = {}
     contracts = files("bailiwick") / "contracts" / "wit"
-    for interface in interfaces:
+    for interface in _interfaces(project):
         package = interface.partition("/")[0].removeprefix("bailiwick:")
         contract = contracts / f"{package}.wit"
         if not contract.is_file():

@@ -16,6 +16,8 @@ from bailiwick.schema import Schemas, parse_document
 
 MANIFEST = "module.json"
 CASES = "cases.json"
+WORLD_FILE = "world.wit"
+"""An author's own world, which a module with typed exports fills."""
 CONTRACT = "module-manifest"
 UNBUILT = "sha256:" + "0" * 64
 """Stands for the digest while a manifest without one is checked."""
@@ -31,14 +33,15 @@ NOT_SOURCES = frozenset({MANIFEST, CASES, "package.json", "package-lock.json"})
 class Project:
     """A module's folder, read. ``manifest`` satisfies the contract but for what a build adds.
 
-    ``sources`` are the main file and its companions by name; ``cases`` the bytes of ``cases.json``, empty where there
-    is none.
+    ``sources`` are the main file and its companions by name; ``cases`` and ``world`` the bytes of ``cases.json`` and
+    ``world.wit``, empty where there is none.
     """
 
     manifest: Mapping[str, Any]
     main: str
     sources: Mapping[str, bytes]
     cases: bytes
+    world: bytes = b""
 
     @property
     def name(self) -> str:
@@ -82,7 +85,13 @@ def read_project(files: Mapping[str, bytes]) -> Project:
             hint="write it in one of " + ", ".join(f"{name} ({end})" for end, name in LANGUAGES.items()),
             code="module-language",
         )
-    return Project(manifest=manifest, main=main, sources=_sources(files, main), cases=files.get(CASES, b""))
+    return Project(
+        manifest=manifest,
+        main=main,
+        sources=_sources(files, main),
+        cases=files.get(CASES, b""),
+        world=files.get(WORLD_FILE, b""),
+    )
 
 
 def _check(manifest: Any) -> None:

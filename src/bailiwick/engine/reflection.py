@@ -96,10 +96,12 @@ class _Types:
         self._nodes = 0
 
     def interface(self, name: str, kind: Any, engine: Any) -> dict[str, Signature]:
-        """Give the functions of an imported interface."""
-        if not IMPORT_PATTERN.match(name) or type(kind).__name__ != "ComponentInstanceType":
+        """Give the functions of an imported interface: a bailiwick interface, or anybody's with nothing but types."""
+        if type(kind).__name__ != "ComponentInstanceType":
             raise imports_refused((_printable(name),))
         items = {item: each.ty for item, each in kind.exports(engine).items()}
+        if not IMPORT_PATTERN.match(name) and any(type(each).__name__ == "FuncType" for each in items.values()):
+            raise imports_refused((_printable(name),))
         for item, each in items.items():
             if type(each).__name__ == "ResourceType":
                 raise _type_refused(f"imports the resource {_printable(name)}#{_printable(item)}")

@@ -12,6 +12,7 @@ class BuildOrder:
     """What is to be built. ``main`` is one of ``sources``; both ``sources`` and ``wit`` are file name to content.
 
     ``world`` names the world in ``wit`` that the module fills; empty where the guest form has none (core modules).
+    ``is_typed``: the author's code exports the functions of the world itself, with nothing between it and the host.
     """
 
     name: str
@@ -19,6 +20,7 @@ class BuildOrder:
     sources: Mapping[str, bytes]
     wit: Mapping[str, bytes]
     world: str
+    is_typed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from bailiwick.adapters.toolchain_quickjs import QuickjsToolchain
 from bailiwick.adapters.toolchain_wat import WatToolchain
 from bailiwick.adapters.toolchain_zig import ZigToolchain
 from bailiwick.authoring import build, read_project, run_cases, start
-from bailiwick.engine import Compiler, Engine
+from bailiwick.engine import Compiler, Engine, Refusal, read_answer
 from bailiwick.errors import InputRefused, Unavailable
 from bailiwick.model import Tier
 
@@ -122,3 +122,36 @@ def test_javascript_without_its_package_says_how_to_get_it(tmp_path):
     with pytest.raises(Unavailable) as caught:
         QuickjsToolchain(tmp_path).version()
     assert "npm install" in caught.value.hint
+
+
+TYPED = {
+    "world.wit": b"""package acme:pay@1.0.0;
+interface types { record slip { name: string, minutes: list<u32>, rate: option<u32> } enum refusal { too-many } }
+world pay { use types.{slip, refusal}; export total: func(slip: slip) -> result<u32, refusal>; }
+""",
+    "module.js": b"""export function total(slip) {
+  if (slip.minutes.length > 3) throw "too-many";
+  return slip.minutes.reduce((sum, each) => sum + each, 0);
+}
+""",
+}
+
+
+def test_an_authors_own_world_is_filled_with_types():
+    """Wrong if records, options, results and types of an interface did not reach JavaScript and come back."""
+    toolchain = QuickjsToolchain(QUICKJS)
+    try:
+        toolchain.version()
+    except Unavailable as error:
+        pytest.skip(f"{error.message}: {error.hint}")
+    files = {**start("pay", "javascript"), **TYPED}
+    files["module.json"] = json.dumps({**json.loads(files["module.json"]), "abi": "component/1"}).encode()
+    wasm = build(read_project(files), toolchain).wasm
+    with Engine(artefact=Compiler()) as engine:
+        guest = engine.load(wasm)
+        assert guest.form == "component/1"
+        assert guest.imports == ()
+        for count, answer in ((2, 2), (4, Refusal(code="too-many", message="too-many"))):
+            slip = {"slip": {"name": "a", "minutes": [1] * count, "rate": None}}
+            run = engine.run(guest, "total", json.dumps(slip).encode(), Tier.LIGHTWEIGHT.budget)
+            assert read_answer(run.output) == answer
