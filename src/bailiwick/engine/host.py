@@ -6,6 +6,7 @@ Pure: nothing here knows an engine, a tenant or a service. A session belongs to 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -24,6 +25,14 @@ TRANSCRIPT_BYTES_MAX = 16 << 20
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _encode_any = msgspec.json.Encoder(decimal_format="number").encode
 _decode_exactly = msgspec.json.Decoder(float_hook=Decimal).decode
+
+_Kept = tuple[str, str, Any, Any, "dict[str, JsonValue] | None", int]
+"""One call as a session keeps it: the fields of ``HostCall`` in their order."""
+
+# A run may ask ten thousand times, and a frozen dataclass takes three times as long to fill by its own constructor.
+_new = object.__new__
+_set_fuel, _set_memory, _set_deadline = (getattr(Budget, each.name).__set__ for each in fields(Budget))
+_FILLS = tuple(getattr(HostCall, each.name).__set__ for each in fields(HostCall))
 
 
 class HostRefused(Exception):
@@ -124,7 +133,7 @@ class HostSession:
         self._fuel_left = fuel_left
         self._set_fuel = set_fuel
         self._time_left = time_left
-        self._calls: list[tuple[str, str, Any, Any, dict[str, JsonValue] | None, int]] = []
+        self._calls: list[_Kept] = []
         self._bytes = 0
         self._charged = 0
         self.is_answering = False
@@ -135,10 +144,7 @@ class HostSession:
     @property
     def transcript(self) -> tuple[HostCall, ...]:
         """Every call that was answered, in order; one that ran out of fuel has the error ``out-of-fuel``."""
-        return tuple(
-            HostCall(interface=interface, function=function, input=question, output=output, error=error, fuel=fuel)
-            for interface, function, question, output, error, fuel in self._calls
-        )
+        return tuple(map(_host_call, self._calls))
 
     def enter(self) -> None:
         """Start one call; the guest may not come back in before it is answered and ``is_answering`` is taken back.
@@ -169,7 +175,10 @@ class HostSession:
         time_left = self._time_left()
         if time_left <= 0:
             raise Stopped("interrupt")
-        left = Budget(fuel=self._fuel_left(), memory_bytes=self._memory, deadline_ms=time_left)
+        left = _new(Budget)
+        _set_fuel(left, self._fuel_left())
+        _set_memory(left, self._memory)
+        _set_deadline(left, time_left)
         self._charged = 0
         try:
             output = self._link.call(interface, function, question, left=left, charge=self.charge)
@@ -211,6 +220,13 @@ class HostSession:
             f"it called the host {len(self._calls)} times and passed {self._bytes} bytes, at {where}; allowed are "
             f"{HOST_CALLS_MAX} calls, {HOST_CALL_BYTES_MAX} bytes in one and {TRANSCRIPT_BYTES_MAX} in all",
         )
+
+
+def _host_call(kept: _Kept) -> HostCall:
+    call: HostCall = _new(HostCall)
+    for fill, value in zip(_FILLS, kept, strict=True):
+        fill(call, value)
+    return call
 
 
 class TranscriptHost:

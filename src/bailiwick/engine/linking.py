@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 POINTER, SIZE = ctypes.c_void_p, ctypes.c_size_t
 COMPONENT_CALLBACK = ctypes.CFUNCTYPE(SIZE, POINTER, POINTER, POINTER, POINTER, SIZE, POINTER, SIZE)
 CORE_CALLBACK = ctypes.CFUNCTYPE(SIZE, POINTER, POINTER, POINTER, SIZE)
-COPY_ADDRESS = ctypes.cast(ctypes.memmove, POINTER).value or 0
 STOP_TEXT = b"stopped by the host"
+DEEP_BYTES_MIN = 2 * (ANSWER_DEPTH_MAX + 1)
+"""Fewer bytes cannot be too deep: each level is opened and closed."""
 NOT_A_CALL = "host-call"
 """Code of the answer to a core guest whose question is none."""
 
@@ -67,16 +68,21 @@ class CorePlaces:
 
     Found at its first question, and good for as long as its store is: an export's place does not change. Memory only
     grows, so what is known of its size stays inside it; where it lies is asked for each time, since it may move.
+    ``view`` is all that is known of it, at ``base``.
     """
 
-    __slots__ = ("_held", "alloc_at", "context", "memory_at", "memory_bytes", "room", "room_at", "trap", "trap_at")
+    __slots__ = (
+        "_held", "alloc_at", "base", "context", "memory_at", "memory_bytes", "room", "room_at", "trap", "trap_at",
+        "view",
+    )  # fmt: skip
 
     def __init__(self, context: int, memory: Any, alloc: Any, offset: int) -> None:
         self._held = memory, alloc
         self.context = context
         self.memory_at = ctypes.addressof(memory) + offset
         self.alloc_at = ctypes.addressof(alloc) + offset
-        self.memory_bytes = 0
+        self.memory_bytes = self.base = 0
+        self.view = memoryview(b"")
         self.room = (ctypes.c_uint64 * 4)()
         self.room_at = ctypes.addressof(self.room)
         self.trap = POINTER()
@@ -109,11 +115,6 @@ class HostDoor:
         self._trap_code = quick("wasmtime_trap_code", ctypes.c_bool, POINTER, POINTER)
         self._trap_delete = quick("wasm_trap_delete", None, POINTER)
         self._error_delete = quick("wasmtime_error_delete", None, POINTER)
-        # At most 4 MiB are copied here, which is over before letting go of the interpreter's lock and taking it back.
-        self._copy = ctypes.PYFUNCTYPE(POINTER, POINTER, ctypes.c_char_p, SIZE)(COPY_ADDRESS)
-        self._bytes_at = ctypes.PYFUNCTYPE(ctypes.py_object, POINTER, SIZE)(
-            ("PyBytes_FromStringAndSize", ctypes.pythonapi)
-        )
         self._func_call = ctypes.CFUNCTYPE(POINTER, POINTER, POINTER, POINTER, SIZE, POINTER)(
             ("wasmtime_func_call_unchecked", dll)
         )
@@ -216,7 +217,7 @@ class HostDoor:
             raise Stopped(
                 "host_bounds", f"it asked the host with {size} bytes at {place}, which is too much or outside"
             )
-        question = self._bytes_at(self._memory_data(context, places.memory_at) + place, size) if size else b""
+        question = self._memory_of(places)[place : place + size].tobytes()
         output = _answer_core(session, question)
         room, length = places.room, len(output)
         room[0] = length
@@ -229,7 +230,7 @@ class HostDoor:
         start = room[0] & MASK_32
         if start == 0 or not self._is_inside(places, start + length):
             raise Stopped("host_room", f"it has no room for an answer of {length} bytes, or gives {start} for it")
-        self._copy(self._memory_data(context, places.memory_at) + start, output, length)
+        self._memory_of(places)[start : start + length] = output
         return start << 32 | length
 
     def _is_inside(self, places: CorePlaces, end: int) -> bool:
@@ -237,6 +238,14 @@ class HostDoor:
         if end > places.memory_bytes:
             places.memory_bytes = self._memory_size(places.context, places.memory_at)
         return end <= places.memory_bytes
+
+    def _memory_of(self, places: CorePlaces) -> memoryview:
+        """Give what is known of the guest's memory, where it lies now; good until guest code runs again."""
+        base = self._memory_data(places.context, places.memory_at) or 0
+        if base != places.base or len(places.view) != places.memory_bytes:
+            places.base = base
+            places.view = memoryview((ctypes.c_ubyte * places.memory_bytes).from_address(base)).cast("B")
+        return places.view
 
     def _core_places(self, context: int, caller: int) -> CorePlaces:
         memory, alloc = self._core_export(caller, b"memory"), self._core_export(caller, b"alloc")
@@ -296,7 +305,7 @@ def _answer_core(session: HostSession, question: bytes) -> bytes:
         asked = _decode_question(question)
     except (ValueError, RecursionError):
         return NO_QUESTION
-    if is_deep(asked.input, question):
+    if len(question) >= DEEP_BYTES_MIN and is_deep(asked.input, question):
         return NO_QUESTION
     try:
         session.ask(asked.interface, asked.function, asked.input)
