@@ -23,8 +23,8 @@ def erase(
     Nobody can bring it back here. Copies of the home that were made before are not reached, nor what was delivered.
 
     Args:
-        subjects: Opaque ids, as the resource of a decision's record: observation/ and 32 hexadecimal digits.
-        record: A decision whose subject is meant, by its index; may be repeated.
+        subjects: Opaque ids, as the resource of a record: observation/ or call/, and 32 hexadecimal digits.
+        record: A decision, or a call of a module, whose subject is meant, by its index; may be repeated.
         dry_run: Say what would be destroyed, and touch nothing.
         yes: Do it without being asked.
     """
@@ -66,7 +66,12 @@ def _give(erasures: list[dict[str, Any]], *, is_done: bool, as_json: bool) -> in
 def _text(erasures: list[dict[str, Any]], *, is_done: bool) -> str:
     verb = "destroyed" if is_done else "to destroy"
     return "\n".join(
-        f"{each['subject']}  {each['blobs']} blobs {verb}, of {len(each['decisions'])} decisions"
+        f"{each['subject']}  {each['blobs']} blobs {verb}, of {_records(each)}"
         + ("" if each["record"] is None else f", recorded in {each['record']}")
         for each in erasures
     )
+
+
+def _records(erasure: dict[str, Any]) -> str:
+    told = [f"{len(erasure[name])} {name}" for name in ("decisions", "calls") if erasure[name]]
+    return " and ".join(told)

@@ -1,5 +1,7 @@
 """Erase a subject: destroy the key of everything that is kept for it, and record that this was done.
 
+A subject is what decisions are about, or one call of a module, with what it took, gave and was told.
+
 The records stay: they hold digests of salted bytes and a keyed name, which tell nothing once the bytes are gone. Replay
 and explanation then say that the evidence was erased. The key goes first, the record comes after: killed in between,
 the next call finds the key gone and writes the record. What was delivered to receivers is theirs, and is not reached.
@@ -14,19 +16,18 @@ from typing import Any
 from bailiwick.decisions.intake import OBSERVATION_FORMAT
 from bailiwick.decisions.seal import EVIDENCE_FORMAT, SEALED
 from bailiwick.errors import BailiwickError, HoldStands, NotFound
-from bailiwick.ledger import Ledger
+from bailiwick.ledger import ERASED, Ledger, keeps_something, unnamed_digests
 from bailiwick.model import Actor, Draft, JsonValue, Record, check_subject
 from bailiwick.ports import BlobStore
 from bailiwick.schema import parse_document
 
-ERASED = "subject.erased"
 SUBJECTS_MAX = 1_000
 """Subjects that one call erases, in number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What became of one subject: its decisions, the blobs that were destroyed (or would be), and the record of it.
+    """What became of one subject: its records, the blobs that were destroyed (or would be), and the record of that.
 
     ``record`` is the index of the ``subject.erased`` record: of this erasure, of the earlier one where nothing was left
     to do, or None where nothing was done yet.
@@ -34,6 +35,7 @@ class Erasure:
 
     subject: str
     decisions: tuple[int, ...]
+    calls: tuple[int, ...]
     blobs: int
     record: int | None
 
@@ -42,6 +44,7 @@ class Erasure:
         return {
             "subject": self.subject,
             "decisions": list(self.decisions),
+            "calls": list(self.calls),
             "blobs": self.blobs,
             "record": self.record,
         }
@@ -52,21 +55,22 @@ class _Traces:
     """What the ledger says of one subject."""
 
     decisions: list[int] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     erased: int | None = None
 
 
 def subject_of(record: Record) -> str:
-    """Give the subject of a decision.
+    """Give the subject of a decision or of a call of a module.
 
     Raises:
-        NotFound: the record is none (code ``record-not-decision``).
+        NotFound: nothing is kept beside such a record (code ``record-keeps-nothing``).
     """
-    if record.event_type != SEALED:
+    if not keeps_something(record):
         raise NotFound(
-            f"record {record.index} is {record.event_type}, not a decision",
-            hint="bailiwick ledger tail shows which records are decisions",
-            code="record-not-decision",
+            f"record {record.index} is {record.event_type}, beside which nothing is kept that could be erased",
+            hint="bailiwick ledger find --type decision.sealed, or --type module.called",
+            code="record-keeps-nothing",
         )
     return check_subject(record.resource)
 
@@ -95,6 +99,7 @@ class Eraser:
             Erasure(
                 subject=subject,
                 decisions=tuple(traces.decisions),
+                calls=tuple(traces.calls),
                 blobs=len({*self.blobs.kept_for(self.tenant, subject), *self.unnamed(traces.digests)}),
                 record=traces.erased,
             )
@@ -127,7 +132,8 @@ class Eraser:
             detail: dict[str, JsonValue] = {"subject": subject, "blobs": blobs}
             draft = Draft(event_type=ERASED, resource=subject, detail=detail, actor=self.actor)
             record = self.ledger.record(self.tenant, draft).index
-        return Erasure(subject=subject, decisions=tuple(traces.decisions), blobs=blobs, record=record)
+        told = {"decisions": tuple(traces.decisions), "calls": tuple(traces.calls)}
+        return Erasure(subject=subject, **told, blobs=blobs, record=record)
 
     def _traces(self, subjects: Iterable[str], progress: Callable[[int], None]) -> dict[str, _Traces]:
         """Read the ledger once for all subjects."""
@@ -141,14 +147,14 @@ class Eraser:
                 continue
             if record.event_type == ERASED:
                 traces.erased = record.index
-            elif record.event_type == SEALED:
-                traces.decisions.append(record.index)
-                traces.digests += [str(record.detail["observation"]), str(record.detail["evidence"])]
+            elif keeps_something(record):
+                (traces.decisions if record.event_type == SEALED else traces.calls).append(record.index)
+                traces.digests += unnamed_digests(record)
                 traces.erased = None
         for subject, traces in found.items():
-            if not traces.decisions:
+            if not traces.decisions and not traces.calls:
                 raise NotFound(
-                    f"no decision of tenant {self.tenant} is about {subject}",
+                    f"no decision or call of tenant {self.tenant} is about {subject}",
                     hint="bailiwick ledger erase --record N --dry-run names the subject of record N",
                     code="subject-not-found",
                 )

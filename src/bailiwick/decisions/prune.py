@@ -2,7 +2,8 @@
 
 The ledger knows ages, policies and holds; this file knows what its records mean: which effects wait, which results must
 outlive their decisions, and whose evidence a decision rests on. Evidence is destroyed for whole subjects, once the time
-of every decision about them is over. The record of that comes first: nothing is destroyed that no record tells of.
+of every decision about them is over, and what a call of a module keeps once the time of its record is. The record of
+that comes first: nothing is destroyed that no record tells of.
 """
 
 from __future__ import annotations
@@ -15,13 +16,10 @@ from typing import Any
 
 from bailiwick.decisions.erase import Eraser
 from bailiwick.decisions.execute import NEVER, RESULT, asked_by
-from bailiwick.decisions.seal import SEALED
 from bailiwick.errors import BailiwickError, Unavailable, UsageRefused
-from bailiwick.ledger import Ledger, Needs, Plan
+from bailiwick.ledger import EXPIRED, Ledger, Needs, Plan, keeps_something, unnamed_digests
 from bailiwick.model import Actor, Draft, JsonValue, Receipt, check_subject
 from bailiwick.ports import BlobStore
-
-EXPIRED = "subject.expired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +199,7 @@ class Pruner:
                 hint="plan again",
                 code="prune-changed",
             )
-        anew = {record.resource for record in self.ledger.records(pruning.size) if record.event_type == SEALED}
+        anew = {record.resource for record in self.ledger.records(pruning.size) if keeps_something(record)}
         subjects = {name: named for name, named in pruning.subjects.items() if name not in anew}
         if not subjects:
             return None
@@ -220,22 +218,21 @@ class Pruner:
         return receipt
 
     def _expired(self, plan: Plan) -> tuple[dict[str, tuple[str, ...]], int, int]:
-        """Find the subjects of which every decision's evidence is old, and something is kept still."""
+        """Find the subjects of which all that is kept is old, and something is kept still."""
         rules, size = self.ledger.keeping.rules(), self.ledger.size()
         found: dict[str, list[str]] = {}
         staying: set[str] = set()
         for record in self.ledger.records(0, size) if rules.policies else ():
-            if record.event_type != SEALED:
+            if not keeps_something(record):
                 continue
             subject, time = record.resource, record.timestamp
-            is_old = rules.is_evidence_expired(time, record.index, plan.today)
+            is_old = rules.is_evidence_expired(record.event_type, time, record.index, plan.today)
             is_old = is_old and (plan.before is None or time < plan.before)
             if not is_old or record.index in plan.needs.waiting or rules.hold_of(subject, time) is not None:
                 staying.add(subject)
                 found.pop(subject, None)
             elif subject not in staying:
-                digests = (record.detail.get("observation"), record.detail.get("evidence"))
-                found.setdefault(subject, []).extend(each for each in digests if isinstance(each, str))
+                found.setdefault(subject, []).extend(unnamed_digests(record))
         kept = {subject: tuple(named) for subject, named in found.items() if self._kept_for(subject, named)}
         return kept, rules.policies[-1][0] if rules.policies else 0, size
 

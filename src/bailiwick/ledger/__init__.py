@@ -20,10 +20,14 @@ from bailiwick.ledger.receipt import verify_growth, verify_receipt
 from bailiwick.ledger.restore import Restored, restore_ledger
 from bailiwick.ledger.retention import LegalHold, Retention, kept_until
 from bailiwick.ledger.search import Page, Query, Search
+from bailiwick.ledger.subjects import CALL, ERASED, EXPIRED, keeps_something, unnamed_digests
 from bailiwick.ledger.timeline import Past, Timeline
 from bailiwick.ledger.witness import Cosigner, Outcome, WitnessVerdict
 
 __all__ = [
+    "CALL",
+    "ERASED",
+    "EXPIRED",
     "KEYS",
     "Bundle",
     "Cosigner",
@@ -50,11 +54,13 @@ __all__ = [
     "Timeline",
     "WitnessReport",
     "WitnessVerdict",
+    "keeps_something",
     "kept_until",
     "leaf_digest",
     "move_ledger",
     "read_moment",
     "restore_ledger",
+    "unnamed_digests",
     "verify_bundle",
     "verify_growth",
     "verify_receipt",

@@ -43,6 +43,20 @@ TYPES: Mapping[str, str] = MappingProxyType(dict.fromkeys(("access", "auth", "qu
 """The class of types by their first word; the others are decisions."""
 LASTING = frozenset({"clock", "hold", "key", "ledger", "retention", "subject"})
 """First words of the types that say something about the ledger itself; always permanent, whatever a policy says."""
+LASTING_TYPES = frozenset(
+    {
+        "module.grant-revoked",
+        "module.granted",
+        "module.installed",
+        "module.key-revoked",
+        "module.key-trusted",
+        "module.removed",
+        "module.started",
+        "module.stopped",
+    }
+)
+"""Types of which a tenant's modules, grants and revoked keys are folded: without one of them, a revoked key is trusted
+again, and a module that is in use is gone. Permanent as well."""
 
 _PERIOD = re.compile(r"P(?=[0-9])(?:([0-9]{1,3})Y)?(?:([0-9]{1,4})M)?\Z")
 _TYPE = re.compile(r"[a-z][a-z0-9_-]{0,60}(?:\.[a-z][a-z0-9_-]{0,60}){0,2}\Z")
@@ -103,8 +117,8 @@ class Retention:
         for name, kind in self.types.items():
             if not _TYPE.match(name) or kind not in self.classes:
                 raise _refused(f"{name[:80]!r}: {str(kind)[:40]!r} is not a type and its class")
-            if name.partition(".")[0] in LASTING:
-                raise _refused(f"records of type {name} say something about the ledger, and are permanent")
+            if _is_lasting(name):
+                raise _refused(f"records of type {name} say what is in force, and are permanent")
 
     @classmethod
     def from_json(cls, value: Any) -> Retention:
@@ -128,9 +142,9 @@ class Retention:
 
     def class_of(self, event_type: str) -> str:
         """Give the class of a type."""
-        word = event_type.partition(".")[0]
-        if word in LASTING:
+        if _is_lasting(event_type):
             return "ledger"
+        word = event_type.partition(".")[0]
         return self.types.get(event_type) or self.types.get(word) or "decision"
 
     def months(self, event_type: str) -> int | None:
@@ -242,10 +256,16 @@ class Rules:
         months = self.months(stored.event_type, index)
         return months is not None and today > kept_until(stored.timestamp, months)
 
-    def is_evidence_expired(self, timestamp: str, index: int, today: str) -> bool:
-        """Say whether the blobs of a decision, recorded at a time and index, need not be kept on a day any more."""
+    def is_evidence_expired(self, event_type: str, timestamp: str, index: int, today: str) -> bool:
+        """Say whether what is kept beside a record of a type, time and index need not be kept on a day any more.
+
+        What a decision rests on has a class of its own; anything else goes when its record may.
+        """
         if not self.policies:
             return False
+        if event_type != DECISION:
+            months = self.months(event_type, index)
+            return months is not None and today > kept_until(timestamp, months)
         since = max((at for at, (start, _) in enumerate(self.policies) if start <= index), default=0)
         promised = [read_period(policy.classes["evidence"]) for _, policy in self.policies[since:]]
         longest = None if None in promised else max(each for each in promised if each is not None)
@@ -271,6 +291,10 @@ def days_between(older: str, newer: str) -> int:
     29
     """
     return (date.fromisoformat(newer) - date.fromisoformat(older)).days
+
+
+def _is_lasting(event_type: str) -> bool:
+    return event_type in LASTING_TYPES or event_type.partition(".")[0] in LASTING
 
 
 def _refused(why: str) -> InputRefused:

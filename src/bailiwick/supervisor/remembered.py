@@ -1,6 +1,7 @@
 """Answers that are given again: of functions whose manifest says that the input alone decides, and that asked nothing.
 
 What an answer cost is charged again each time, so that a call takes the same fuel whether it was remembered or not.
+Where anything of a tenant was erased, all its answers are forgotten: one could tell what the erased call was told.
 """
 
 from __future__ import annotations
@@ -38,6 +39,15 @@ class Remembered:
         self._clock = clock
         self._lock = threading.Lock()
         self._answers: OrderedDict[Key, tuple[int, Outcome]] = OrderedDict()
+        self._erasures: dict[str, int] = {}
+
+    def keep_to(self, tenant: str, erasures: int) -> None:
+        """Forget a tenant's answers where its ledger tells of another number of erasures than the last time."""
+        with self._lock:
+            if self._erasures.setdefault(tenant, erasures) != erasures:
+                self._erasures[tenant] = erasures
+                for key in [each for each in self._answers if each.tenant == tenant]:
+                    del self._answers[key]
 
     def find(self, key: Key, budget: Budget) -> Outcome | None:
         """Give an answer that is fresh still, and that the budget could have paid for."""

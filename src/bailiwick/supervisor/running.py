@@ -91,6 +91,7 @@ class Running:
         """
         with self._place():
             state = self.registry.state.now()
+            self.remembered.keep_to(self.registry.tenant, state.erasures)
             installed = find_module(state, name)
             try:
                 self._check_allowed(state, installed)

@@ -14,6 +14,7 @@ from typing import Any
 from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import BailiwickError
 from bailiwick.keys import Verifier
+from bailiwick.ledger import ERASED, EXPIRED
 from bailiwick.model import Cursor, ModuleRef, Record, Tier
 from bailiwick.schema import parse_document
 from bailiwick.trust import TrustedKeys
@@ -82,7 +83,10 @@ class Floor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetState:
-    """Everything that the records up to ``cursor`` say. ``fuel_used`` is what the calls of ``day`` (UTC) took."""
+    """Everything that the records up to ``cursor`` say.
+
+    ``fuel_used`` is what the calls of ``day`` (UTC) took; ``erasures`` how often something that was kept was destroyed.
+    """
 
     origin: str
     cursor: Cursor = START
@@ -93,6 +97,7 @@ class FleetState:
     grants: Mapping[str, Mapping[str, Grant]] = field(default_factory=dict)
     day: str = ""
     fuel_used: int = 0
+    erasures: int = 0
 
     @property
     def keys(self) -> TrustedKeys:
@@ -153,6 +158,7 @@ def _state(stored: dict[str, Any]) -> FleetState:
         },
         day=stored["day"],
         fuel_used=stored["fuel_used"],
+        erasures=stored["erasures"],
     )
 
 
@@ -251,6 +257,10 @@ def _call(state: FleetState, record: Record) -> FleetState:
     return replace(state, day=day, fuel_used=state.fuel_of(day) + fuel)
 
 
+def _erase(state: FleetState, _: Record) -> FleetState:
+    return replace(state, erasures=state.erasures + 1)
+
+
 def _without(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if key != name}
 
@@ -265,4 +275,6 @@ _CHANGES = {
     STARTED: _switch,
     STOPPED: _switch,
     CALLED: _call,
+    ERASED: _erase,
+    EXPIRED: _erase,
 }
