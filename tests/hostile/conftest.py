@@ -12,7 +12,7 @@ from bailiwick.engine import Engine
 from tests.hostile.stand import Held, Stand
 
 RESIDENT_GROWTH_MAX = 400 << 20
-"""How much more resident memory one file of tests may leave behind, in bytes: what allocators keep, and no more than once."""
+"""How much more resident memory one file of tests may leave behind, in bytes: what allocators keep, once."""
 
 
 @pytest.fixture(scope="session")

@@ -135,6 +135,9 @@ class Held:
     threads: int
     resident_bytes: int
 
+    def __str__(self) -> str:
+        return f"{self.resident_bytes >> 20} MiB, {self.files} files, {self.threads} threads"
+
     @classmethod
     def now(cls) -> Held:
         """Look."""

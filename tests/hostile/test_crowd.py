@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bailiwick.errors import BailiwickError
+from bailiwick.engine.package import SANDBOXES_MAX
+from bailiwick.errors import BailiwickError, Unavailable
 from tests.hostile.guests import CLOCK, PUPPET, component, core
 from tests.hostile.stand import BUDGET, Stand, code_of
 from tests.hostile.test_runs import GROW, LOOP
@@ -81,7 +83,7 @@ def test_host_calls_of_many_threads_reach_their_own_host(stand: Stand, often):
 
     def work(who: int) -> set[bool]:
         found = set()
-        for number in range(60):
+        for number in range(150):
             question = b'{"interface":"a","function":"b","input":%d}' % number
             output = stand.engine.run(guest, "do", question, BUDGET, host=Says(who)).output
             found.add(json.loads(output) == {"ok": {"ok": [who, number]}})
@@ -89,3 +91,32 @@ def test_host_calls_of_many_threads_reach_their_own_host(stand: Stand, often):
 
     with ThreadPoolExecutor(THREADS) as pool:
         assert list(pool.map(work, range(THREADS))) == [{True}] * THREADS
+
+
+def test_guests_that_hold_every_sandbox_make_others_wait_and_nothing_else(stand: Stand):
+    """Wrong if a pool that is used up ended the process, or a call that found no place were held against its module."""
+    guest = stand.engine.load(wasm_of(PUPPET))
+    echo = stand.engine.load(wasm_of(component()))
+    everybody, go = threading.Barrier(SANDBOXES_MAX + 1), threading.Event()
+
+    class Waits:
+        def call(self, interface, function, input, *, left, charge):  # noqa: A002 the shape of a link
+            everybody.wait(60)
+            go.wait(60)
+            return 1
+
+    def hold(_: int) -> bytes:
+        return stand.engine.run(guest, "do", b'{"interface":"a","function":"b"}', BUDGET, host=Waits()).output
+
+    with ThreadPoolExecutor(SANDBOXES_MAX) as pool:
+        held = [pool.submit(hold, number) for number in range(SANDBOXES_MAX)]
+        everybody.wait(60)
+        try:
+            for other in (guest, echo):
+                with pytest.raises(Unavailable) as caught:
+                    stand.engine.run(other, "do", b"{}", BUDGET)
+                assert code_of(caught.value) == "engine-busy"
+        finally:
+            go.set()
+        assert {each.result() for each in held} == {b'{"ok":{"ok":1}}'}
+    assert stand.engine.run(echo, "do", b"{}", BUDGET).output == b'{"ok":{}}'
