@@ -243,3 +243,14 @@ def test_components_that_lie_do_not_shadow_one_that_does_not(stand: Stand):
     worse = manifest_of("echo", version="2.0.0", wasm=wasm_of(TYPED), abi="component-call/1", functions=FREE)
     assert refusal_of(stand, files_of(worse, wasm_of(TYPED))) == "module-form"
     assert stand.call("echo", b'{"a":1}').value == {"a": 1}
+
+
+@pytest.mark.parametrize("operator", ["allOf", "anyOf", "oneOf"])
+def test_shared_types_that_multiply_each_other_are_refused(stand: Stand, operator: str):
+    """Wrong if thirty lines of a manifest kept the node busy for ever with the first call: no fuel pays for schemas."""
+    types: dict[str, Any] = {
+        f"T{each}": {operator: [{"$ref": f"urn:bailiwick:type:T{each + 1}"}] * 2} for each in range(30)
+    }
+    types["T30"] = {"type": "string"}
+    functions = {"do": {**FREE["do"], "input": {"$ref": "urn:bailiwick:type:T0"}}}
+    assert refusal_of(stand, files_of(manifest_of(types=types, functions=functions))) == "module-manifest"
