@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bailiwick.engine.component import ComponentCode, Sandbox
@@ -155,18 +156,23 @@ class Stock:
             shelf.ready.append(sandbox)
             is_first = len(shelf.ready) >= shelf.count and not shelf.filled.done()
         if is_first:
-            shelf.filled.set_result(shelf.count)
+            _tell(shelf, shelf.count)
 
     def _break(self, shelf: _Shelf) -> None:
         with self._changed:
             shelf.is_broken = True
-        if not shelf.filled.done():
-            shelf.filled.set_result(0)
+        _tell(shelf, 0)
 
     def _empty(self, shelf: _Shelf) -> None:
         while shelf.ready:
             self._close(shelf.ready.pop())
         shelf.filled.cancel()
+
+
+def _tell(shelf: _Shelf, count: int) -> None:
+    # Who drops a shelf cancels its future at any moment: that must not end the thread that fills all the others.
+    with suppress(InvalidStateError):
+        shelf.filled.set_result(count)
 
 
 def _key(code: ComponentCode, budget: Budget) -> tuple[int, int]:

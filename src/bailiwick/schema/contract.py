@@ -70,7 +70,7 @@ class Contract:
         """
         self.dialect, self.is_dialect_declared = _dialect(schema)
         self.assert_formats = self.dialect.asserts_formats if assert_formats is None else assert_formats
-        _check_schema(schema)
+        _check_schema(schema, resources or {})
         self._validator = _compile(schema, self.dialect, self.assert_formats, resources or {})
 
     def violations(self, value: Any) -> list[Violation]:
@@ -148,7 +148,7 @@ def _dialect(schema: Any) -> tuple[Dialect, bool]:
     return dialect, True
 
 
-def _check_schema(schema: Any) -> None:
+def _check_schema(schema: Any, resources: Mapping[str, Any]) -> None:
     """Refuse what native code must not see: no schema at all (text would be parsed), too deep, too costly."""
     _weigh(schema, "schema")
     if not isinstance(schema, dict | bool):
@@ -159,7 +159,7 @@ def _check_schema(schema: Any) -> None:
             violations=[Violation(path="", rule="type", message=message, value=value_text(schema))],
             code="schema-invalid",
         )
-    check_expansion(schema)
+    check_expansion(schema, resources)
 
 
 def _compile(

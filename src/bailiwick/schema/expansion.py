@@ -7,7 +7,7 @@ that repeats depends on the depth of the document, which has its own limit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -31,8 +31,12 @@ _MEMBER_EACH = ("properties", "patternProperties", "prefixItems", "items", "$def
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
-def check_expansion(schema: Any) -> None:
+def check_expansion(schema: Any, resources: Mapping[str, Any] | None = None) -> None:
     """Refuse a schema that one value could keep busy for long.
+
+    Args:
+        schema: As it was read.
+        resources: Further schemas that it may refer to, by address.
 
     Raises:
         InputRefused: more than ``EXPANSION_MAX`` subschemas may meet one value, or references form a chain of hundreds
@@ -41,7 +45,7 @@ def check_expansion(schema: Any) -> None:
     >>> check_expansion({"allOf": [{"type": "string"}, {"minLength": 3}]})
     """
     try:
-        cost = _Expansion(schema).cost()
+        cost = _Expansion(schema, resources or {}).cost()
     except RecursionError as error:
         raise _refused("its references form a chain of hundreds") from error
     if cost > EXPANSION_MAX:
@@ -59,11 +63,14 @@ def _refused(reason: str) -> InputRefused:
 class _Expansion:
     """The subschemas of one schema, found by reference, each weighed once."""
 
-    def __init__(self, schema: Any) -> None:
+    def __init__(self, schema: Any, resources: Mapping[str, Any]) -> None:
         self._schema = schema
         self._resources: dict[str, Any] = {"": schema}
         self._costs: dict[int, int] = {}
         self._index(schema, "")
+        for address, resource in resources.items():
+            self._resources.setdefault(address, resource)
+            self._index(resource, address)
 
     def cost(self) -> int:
         """Give the most subschemas that one value can meet."""
