@@ -67,12 +67,12 @@ class CorePlaces:
     """Where one run of a core guest has its memory and its ``alloc``, and room of ours to call that with.
 
     Found at its first question, and good for as long as its store is: an export's place does not change. Memory only
-    grows, so what is known of its size stays inside it; where it lies is asked for each time, since it may move.
-    ``view`` is all that is known of it, at ``base``.
+    grows, so what is known of its size stays inside it, and it never moves (see ``package.configure``). ``view`` is all
+    that is known of it.
     """
 
     __slots__ = (
-        "_held", "alloc_at", "base", "context", "memory_at", "memory_bytes", "room", "room_at", "trap", "trap_at",
+        "_held", "alloc_at", "context", "memory_at", "memory_bytes", "room", "room_at", "trap", "trap_at",
         "view",
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ class CorePlaces:
         self.context = context
         self.memory_at = ctypes.addressof(memory) + offset
         self.alloc_at = ctypes.addressof(alloc) + offset
-        self.memory_bytes = self.base = 0
+        self.memory_bytes = 0
         self.view = memoryview(b"")
         self.room = (ctypes.c_uint64 * 4)()
         self.room_at = ctypes.addressof(self.room)
@@ -217,7 +217,7 @@ class HostDoor:
             raise Stopped(
                 "host_bounds", f"it asked the host with {size} bytes at {place}, which is too much or outside"
             )
-        question = self._memory_of(places)[place : place + size].tobytes()
+        question = places.view[place : place + size].tobytes()
         output = _answer_core(session, question)
         room, length = places.room, len(output)
         room[0] = length
@@ -230,22 +230,16 @@ class HostDoor:
         start = room[0] & MASK_32
         if start == 0 or not self._is_inside(places, start + length):
             raise Stopped("host_room", f"it has no room for an answer of {length} bytes, or gives {start} for it")
-        self._memory_of(places)[start : start + length] = output
+        places.view[start : start + length] = output
         return start << 32 | length
 
     def _is_inside(self, places: CorePlaces, end: int) -> bool:
-        """Say whether memory reaches up to ``end``; its size is asked for again only where it did not before."""
+        """Say whether memory reaches up to ``end``; it is looked at again only where it did not before."""
         if end > places.memory_bytes:
-            places.memory_bytes = self._memory_size(places.context, places.memory_at)
+            size = places.memory_bytes = self._memory_size(places.context, places.memory_at)
+            base = self._memory_data(places.context, places.memory_at) or 0
+            places.view = memoryview((ctypes.c_ubyte * size).from_address(base)).cast("B")
         return end <= places.memory_bytes
-
-    def _memory_of(self, places: CorePlaces) -> memoryview:
-        """Give what is known of the guest's memory, where it lies now; good until guest code runs again."""
-        base = self._memory_data(places.context, places.memory_at) or 0
-        if base != places.base or len(places.view) != places.memory_bytes:
-            places.base = base
-            places.view = memoryview((ctypes.c_ubyte * places.memory_bytes).from_address(base)).cast("B")
-        return places.view
 
     def _core_places(self, context: int, caller: int) -> CorePlaces:
         memory, alloc = self._core_export(caller, b"memory"), self._core_export(caller, b"alloc")

@@ -105,7 +105,8 @@ class CachedCaller:
         try:
             context = self._store_context(store)
             self._store_limiter(store, budget.memory_bytes, TABLE_ELEMENTS_MAX, 1, TABLES_MAX, 1)
-            self._check(self._set_fuel(context, budget.fuel))
+            if error := self._set_fuel(context, budget.fuel):
+                self._check(error)
             self._set_deadline(context, ticks)
             if attach:
                 attach(context)
@@ -117,30 +118,35 @@ class CachedCaller:
         return finished
 
     def _enter(self, scratch: _Scratch, context: int, code: Code, message: bytes, budget: Budget) -> Finished:
-        error = self._instantiate(code.address, context, scratch.instance_at, scratch.trap_at)
-        self._check(error)
+        if error := self._instantiate(code.address, context, scratch.instance_at, scratch.trap_at):
+            self._check(error)
         if scratch.trap.value:
             raise self._trapped(scratch.trap.value, 0)
-        for name, address in zip((b"memory", b"alloc", b"run"), scratch.externs_at, strict=True):
-            found = self._export_get(context, scratch.instance_at, name, len(name), address)
-            assert found, "exports were checked when the module was loaded"
+        export_get, instance, (memory, alloc, run) = self._export_get, scratch.instance_at, scratch.externs_at
+        is_there = export_get(context, instance, b"memory", 6, memory)
+        is_there = is_there and export_get(context, instance, b"alloc", 5, alloc)
+        is_there = is_there and export_get(context, instance, b"run", 3, run)
+        assert is_there, "exports were checked when the module was loaded"
         values, size = scratch.values, len(message)
         values[0] = size
         self._guest(scratch, context, scratch.alloc_at, 1)
         place = values[0] & 0xFFFF_FFFF
         check_room(place, size, self._memory_size(context, scratch.memory_at))
-        # The base can move when memory grows, so it is asked for each time.
-        ctypes.memmove(self._memory_data(context, scratch.memory_at) + place, message, size)
+        # Memory grows, but it never moves: ``package.configure`` forbids that.
+        base = self._memory_data(context, scratch.memory_at)
+        ctypes.memmove(base + place, message, size)
         values[0], values[2] = place, size
         self._guest(scratch, context, scratch.run_at, 2)
         memory_bytes = self._memory_size(context, scratch.memory_at)
         start, length = check_output(values[0], memory_bytes)
-        output = ctypes.string_at(self._memory_data(context, scratch.memory_at) + start, length) if length else b""
-        self._check(self._get_fuel(context, scratch.fuel_at))
+        output = ctypes.string_at(base + start, length) if length else b""
+        if error := self._get_fuel(context, scratch.fuel_at):
+            self._check(error)
         return Finished(output, budget.fuel - scratch.fuel.value, memory_bytes)
 
     def _guest(self, scratch: _Scratch, context: int, function: int, values: int) -> None:
-        self._check(self._func_call(context, function, scratch.values_at, values, scratch.trap_at))
+        if error := self._func_call(context, function, scratch.values_at, values, scratch.trap_at):
+            self._check(error)
         if scratch.trap.value:
             raise self._trapped(scratch.trap.value, self._memory_size(context, scratch.memory_at))
 
