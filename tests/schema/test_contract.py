@@ -361,3 +361,37 @@ def test_true_and_false_are_schemas():
     """The two shortest schemas of the standard would be refused."""
     assert Contract(True).violations({"a": 1}) == []
     assert found(False, 1) == [("", "falseSchema")]
+
+
+def nested(levels):
+    """Give objects within one another under the name a."""
+    value = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf", "allOf"])
+def test_a_schema_that_multiplies_with_depth_bounds_the_depth_of_documents(keyword):
+    """A signed module's schema of one line could keep a node busy for years, within every limit of size."""
+    again = {"$ref": "#/$defs/tree"}
+    tree = {"type": "object", "properties": {"a": {keyword: [again, again]}}}
+    contract = Contract({"$defs": {"tree": tree}, "$ref": "#/$defs/tree"})
+    contract.violations(nested(10))
+    with pytest.raises(InputRefused) as caught:
+        contract.violations(nested(40))
+    assert caught.value.code == "json-too-deep"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}},
+        {"properties": {"a": {"$ref": "#"}}, "additionalProperties": {"$ref": "#"}},
+        {"anyOf": [{"type": "string"}, {"items": {"$ref": "#"}}, {"additionalProperties": {"$ref": "#"}}]},
+        {"prefixItems": [{"$ref": "#"}], "items": {"$ref": "#"}},
+    ],
+)
+def test_an_honest_recursion_takes_documents_of_any_depth(schema):
+    """A tree, or JSON within JSON, judges each member once, and must not be bounded for it."""
+    assert Contract(schema).violations(nested(60)) == []

@@ -70,7 +70,7 @@ class Contract:
         """
         self.dialect, self.is_dialect_declared = _dialect(schema)
         self.assert_formats = self.dialect.asserts_formats if assert_formats is None else assert_formats
-        _check_schema(schema, resources or {})
+        self._depth_max = _check_schema(schema, resources or {})
         self._validator = _compile(schema, self.dialect, self.assert_formats, resources or {})
 
     def violations(self, value: Any) -> list[Violation]:
@@ -90,6 +90,13 @@ class Contract:
         A document of more than ``VALUES_LISTED_MAX`` values gives its first violation alone, and 0.
         """
         size = _weigh(value, "document")
+        if self._depth_max is not None and not is_within(value, self._depth_max):
+            raise InputRefused(
+                f"the document is nested deeper than {self._depth_max} levels, and the schema comes back to itself "
+                "along several branches: judging it could take for ever",
+                hint="flatten the document, or name each alternative of the schema once",
+                code="json-too-deep",
+            )
         try:
             if self._validator.is_valid(value):
                 return [], 0
@@ -148,8 +155,11 @@ def _dialect(schema: Any) -> tuple[Dialect, bool]:
     return dialect, True
 
 
-def _check_schema(schema: Any, resources: Mapping[str, Any]) -> None:
-    """Refuse what native code must not see: no schema at all (text would be parsed), too deep, too costly."""
+def _check_schema(schema: Any, resources: Mapping[str, Any]) -> int | None:
+    """Refuse what native code must not see: no schema at all (text would be parsed), too deep, too costly.
+
+    Gives the most levels of a document that may be judged, where the schema sets a limit of its own.
+    """
     _weigh(schema, "schema")
     if not isinstance(schema, dict | bool):
         message = "a schema is an object, true or false"
@@ -159,7 +169,7 @@ def _check_schema(schema: Any, resources: Mapping[str, Any]) -> None:
             violations=[Violation(path="", rule="type", message=message, value=value_text(schema))],
             code="schema-invalid",
         )
-    check_expansion(schema, resources)
+    return check_expansion(schema, resources)
 
 
 def _compile(

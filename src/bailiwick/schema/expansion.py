@@ -1,13 +1,18 @@
 """How many subschemas one value can meet at worst: a few lines of ``$ref`` can ask for billions of them.
 
 Branches that judge the same value add up; branches for different members do not, because a value has one place. A
-recursion counts once, so a schema that judges the same member twice and itself again is not found here: how often
-that repeats depends on the depth of the document, which has its own limit.
+recursion counts once. Where a schema comes back to itself along several branches that judge the same member, that
+multiplies with each level of a document: such a schema bounds how deep its documents may be.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -15,6 +20,9 @@ from bailiwick.errors import InputRefused
 
 EXPANSION_MAX = 20_000
 """Most subschemas that one value may meet; the largest published schemas (OSCAL, complete) stay below 500."""
+
+REPEATS_MAX = 20_000
+"""Most times that a recursion may come back to one value of a document, along different branches."""
 
 _SAME_VALUE = ("not", "if", "then", "else")
 _SAME_VALUE_EACH = ("allOf", "anyOf", "oneOf", "dependentSchemas", "dependencies")
@@ -28,11 +36,23 @@ _MEMBER = (
     "unevaluatedProperties",
 )
 _MEMBER_EACH = ("properties", "patternProperties", "prefixItems", "items", "$defs", "definitions")
+_Keywords = tuple[tuple[str, ...], tuple[str, ...]]
+"""Keywords that hold one subschema, and keywords that hold several."""
+_OVERLAPPING: dict[str, _Keywords] = {
+    "items": (("contains",), ()),
+    "named": (("propertyNames",), ("patternProperties",)),
+}
+"""What may judge the same member of a list or of an object as another keyword does."""
+_APART: dict[str, _Keywords] = {
+    "items": (("items", "additionalItems", "unevaluatedItems"), ("prefixItems", "items")),
+    "named": (("additionalProperties", "unevaluatedProperties"), ("properties",)),
+}
+"""What shares the members out: each is judged by one of these."""
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
-def check_expansion(schema: Any, resources: Mapping[str, Any] | None = None) -> None:
-    """Refuse a schema that one value could keep busy for long.
+def check_expansion(schema: Any, resources: Mapping[str, Any] | None = None) -> int | None:
+    """Refuse a schema that one value could keep busy for long, and say how deep its documents may be.
 
     Args:
         schema: As it was read.
@@ -42,14 +62,23 @@ def check_expansion(schema: Any, resources: Mapping[str, Any] | None = None) -> 
         InputRefused: more than ``EXPANSION_MAX`` subschemas may meet one value, or references form a chain of hundreds
             (``schema-too-costly``).
 
+    Returns:
+        The most levels of a document; None where depth multiplies nothing.
+
     >>> check_expansion({"allOf": [{"type": "string"}, {"minLength": 3}]})
+    >>> check_expansion({"properties": {"a": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}})
+    14
     """
+    expansion = _Expansion(schema, resources or {})
     try:
-        cost = _Expansion(schema, resources or {}).cost()
+        cost = expansion.cost()
     except RecursionError as error:
         raise _refused("its references form a chain of hundreds") from error
     if cost > EXPANSION_MAX:
         raise _refused(f"one value may meet {cost} subschemas, more than {EXPANSION_MAX}")
+    if expansion.returns_max < 2:
+        return None
+    return int(math.log(REPEATS_MAX, expansion.returns_max))
 
 
 def _refused(reason: str) -> InputRefused:
@@ -60,13 +89,39 @@ def _refused(reason: str) -> InputRefused:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Weight:
+    """How many subschemas meet one value, and how often each schema that is still being weighed is come back to.
+
+    That is counted apart for the value itself and for its members: of those it has items or named ones, never both.
+    """
+
+    cost: int = 0
+    itself: Counter[int] = field(default_factory=Counter)
+    items: Counter[int] = field(default_factory=Counter)
+    named: Counter[int] = field(default_factory=Counter)
+
+    def __add__(self, other: _Weight) -> _Weight:
+        return _Weight(
+            self.cost + other.cost, self.itself + other.itself, self.items + other.items, self.named + other.named
+        )
+
+    def returns(self) -> Counter[int]:
+        """Give how often each schema is come back to, whatever the value is."""
+        return self.itself + (self.items | self.named)
+
+
 class _Expansion:
-    """The subschemas of one schema, found by reference, each weighed once."""
+    """The subschemas of one schema, found by reference, each weighed once.
+
+    ``returns_max``: how often, at most, a recursion comes back to itself for one and the same member.
+    """
 
     def __init__(self, schema: Any, resources: Mapping[str, Any]) -> None:
         self._schema = schema
         self._resources: dict[str, Any] = {"": schema}
-        self._costs: dict[int, int] = {}
+        self._weights: dict[int, _Weight | None] = {}
+        self.returns_max = 0
         self._index(schema, "")
         for address, resource in resources.items():
             self._resources.setdefault(address, resource)
@@ -74,7 +129,7 @@ class _Expansion:
 
     def cost(self) -> int:
         """Give the most subschemas that one value can meet."""
-        return self._cost(self._schema, "")
+        return self._weigh(self._schema, "").cost
 
     def _index(self, schema: Any, base: str) -> None:
         """Note every subschema that has a name of its own."""
@@ -88,30 +143,41 @@ class _Expansion:
         for subschema in _subschemas(schema, _SAME_VALUE + _MEMBER, _SAME_VALUE_EACH + _MEMBER_EACH):
             self._index(subschema, base)
 
-    def _cost(self, schema: Any, base: str) -> int:
+    def _weigh(self, schema: Any, base: str) -> _Weight:
         if not isinstance(schema, dict):
-            return 1
-        known = self._costs.get(id(schema))
-        if known is not None:
-            return known
-        self._costs[id(schema)] = 0  # a recursion counts once
+            return _Weight(1)
+        if id(schema) in self._weights:
+            return self._weights[id(schema)] or _Weight(0, Counter({id(schema): 1}))
+        self._weights[id(schema)] = None
         base = _base(schema, base)
-        same = sum(self._cost(each, base) for each in _subschemas(schema, _SAME_VALUE, _SAME_VALUE_EACH))
-        members = sum(self._cost(each, base) for each in _subschemas(schema, _MEMBER, ("patternProperties",)))
-        named = [self._cost(each, base) for each in _subschemas(schema, (), ("properties", "prefixItems", "items"))]
-        referred = sum(self._referred(schema[keyword], base) for keyword in _REFERENCES if keyword in schema)
-        cost = 1 + same + members + max(named, default=0) + referred
-        self._costs[id(schema)] = cost
-        return cost
+        weight = sum((self._weigh(one, base) for one in _subschemas(schema, _SAME_VALUE, _SAME_VALUE_EACH)), _Weight(1))
+        weight += sum((self._referred(schema[each], base) for each in _REFERENCES if each in schema), _Weight())
+        cost, returns = self._members(schema, base, "items")
+        weight += _Weight(cost, items=returns)
+        cost, returns = self._members(schema, base, "named")
+        weight += _Weight(cost, named=returns)
+        self.returns_max = max(self.returns_max, weight.returns()[id(schema)])
+        for counter in (weight.itself, weight.items, weight.named):
+            counter.pop(id(schema), 0)
+        self._weights[id(schema)] = weight
+        return weight
 
-    def _referred(self, reference: Any, base: str) -> int:
+    def _members(self, schema: dict[str, Any], base: str, kind: str) -> tuple[int, Counter[int]]:
+        """Weigh what judges members: cost, and how often each schema is come back to."""
+        overlapping = [self._weigh(one, base) for one in _subschemas(schema, *_OVERLAPPING[kind])]
+        apart = [self._weigh(one, base) for one in _subschemas(schema, *_APART[kind])]
+        returns = sum((one.returns() for one in overlapping), Counter[int]())
+        returns += reduce(or_, (one.returns() for one in apart), Counter[int]())
+        return sum(one.cost for one in overlapping) + max((one.cost for one in apart), default=0), returns
+
+    def _referred(self, reference: Any, base: str) -> _Weight:
         """Weigh the target of a reference; one that leads nowhere is refused later, by name."""
         if not isinstance(reference, str):
-            return 0
+            return _Weight()
         address, fragment = urldefrag(reference)
         base = _join(base, address) if address else base
         if f"{base}#{fragment}" in self._resources:
-            return self._cost(self._resources[f"{base}#{fragment}"], base)
+            return self._weigh(self._resources[f"{base}#{fragment}"], base)
         target = self._resources.get(base, self._schema if not address else None)
         for part in unquote(fragment).split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
@@ -119,7 +185,7 @@ class _Expansion:
                 target = target[int(key)]
             else:
                 target = target.get(key) if isinstance(target, dict) else None
-        return self._cost(target, base) if isinstance(target, dict) else 0
+        return self._weigh(target, base) if isinstance(target, dict) else _Weight()
 
 
 def _base(schema: dict[str, Any], base: str) -> str:
