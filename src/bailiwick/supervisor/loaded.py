@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from bailiwick.engine import Engine, Guest
-from bailiwick.errors import ModuleFailed, NotFound, SchemaViolated
+from bailiwick.errors import ModuleFailed, NotFound, SchemaViolated, UsageRefused
 from bailiwick.ports import BlobStore
 from bailiwick.schema import Contract
 from bailiwick.supervisor.binaries import kept_binary, kept_manifest
@@ -18,6 +19,10 @@ from bailiwick.supervisor.state import Installed
 
 LOADED_MAX = 64
 """Most modules of one tenant that are kept ready, in number; the least recently called is unloaded."""
+SLOW_BYTES_MIN = 4 << 20
+"""Size from which a component starts slowly, in bytes of binary: those that carry Python have 19 MB."""
+STOCK_COUNT = 2
+"""Sandboxes that are made in advance for a module that starts slowly, once it is called a second time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,7 @@ class Shelf:
         self._engine = engine
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._stocked: set[str] = set()
 
     def get(self, installed: Installed) -> Loaded:
         """Give a module ready to be called; it is checked against its manifest once more when it is loaded.
@@ -95,21 +101,39 @@ class Shelf:
         with self._lock:
             found = self._loaded.get(installed.name)
             if found is None or found.installed.manifest != installed.manifest:
+                self._release(found)
                 manifest = kept_manifest(self._tenant, self._blobs, installed)
                 wasm = kept_binary(self._tenant, self._blobs, installed)
                 found = Loaded(installed=installed, manifest=manifest, guest=admit(manifest, wasm, self._engine))
                 self._loaded[installed.name] = found
+            elif installed.name not in self._stocked:
+                self._keep_ready(found)
             self._loaded.move_to_end(installed.name)
             while len(self._loaded) > LOADED_MAX:
-                self._loaded.popitem(last=False)
+                self._release(self._loaded.popitem(last=False)[1])
             return found
 
     def drop(self, name: str) -> bool:
         """Unload a module, and say whether it was loaded; calls that are running end as they would."""
         with self._lock:
-            return self._loaded.pop(name, None) is not None
+            gone = self._loaded.pop(name, None)
+            self._release(gone)
+            return gone is not None
 
     def names(self) -> list[str]:
         """List what is loaded, sorted."""
         with self._lock:
             return sorted(self._loaded)
+
+    def _keep_ready(self, loaded: Loaded) -> None:
+        """Have sandboxes of a slow starter made in advance; where the engine keeps its most already, it starts cold."""
+        self._stocked.add(loaded.installed.name)
+        if loaded.guest.form == "core-json/1" or loaded.guest.size < SLOW_BYTES_MIN:
+            return
+        with suppress(UsageRefused):
+            self._engine.keep_ready(loaded.guest, loaded.manifest.budget, STOCK_COUNT)
+
+    def _release(self, loaded: Loaded | None) -> None:
+        if loaded is not None and loaded.installed.name in self._stocked:
+            self._stocked.discard(loaded.installed.name)
+            self._engine.release(loaded.guest)
