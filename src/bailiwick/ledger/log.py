@@ -312,6 +312,15 @@ class Ledger:
         """Why nothing is appended any more, or None. Opening the ledger again goes through recovery."""
         return self._writer.failure
 
+    def check_usable(self) -> None:
+        """Refuse where nothing is appended any more: for whoever must record what it is about to do.
+
+        Raises:
+            LedgerBroken: it is open for reading alone.
+            Unavailable: an append failed in this process; opening the ledger again goes through recovery.
+        """
+        self._writer.check_usable()
+
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def size(self) -> int:

@@ -270,7 +270,7 @@ class Writer:
         with self._mutex:
             races = 0
             while True:
-                self._check_usable()
+                self.check_usable()
                 try:
                     with self._store.exclusive():
                         self._catch_up()
@@ -283,7 +283,8 @@ class Writer:
                     self._failure = error
                     raise
 
-    def _check_usable(self) -> None:
+    def check_usable(self) -> None:
+        """Raise why nothing is appended any more, if so."""
         failure = self._failure
         if failure is None:
             return

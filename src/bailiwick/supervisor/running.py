@@ -88,8 +88,10 @@ class Running:
             ModuleRefused, NotTrusted: the call is not allowed, which was recorded.
             ModuleFailed: the module failed, which was recorded.
             Unavailable: the host stopped the call, which was recorded, or too many run, which was not.
+            LedgerBroken, Unavailable: nothing can be recorded, so nothing ran.
         """
         with self._place():
+            self.registry.state.ledger.check_usable()  # what cannot be recorded is not run, and keeps nothing
             state = self.registry.state.now()
             self.remembered.keep_to(self.registry.tenant, state.erasures)
             installed = find_module(state, name)
