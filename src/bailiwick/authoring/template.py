@@ -8,7 +8,7 @@ from bailiwick.authoring.project import LANGUAGES
 from bailiwick.errors import UsageRefused
 from bailiwick.schema import Schemas
 
-PLACEHOLDER = b"NAME"
+NAME_MARK = b"NAME"
 """Stands for the module's name in the files of a template."""
 INERT = ".txt"
 """Ends the names of sources among the templates, so that no tool takes them for code of this package."""
@@ -40,7 +40,7 @@ def start(name: str, language: str) -> dict[str, bytes]:
     for entry in (files("bailiwick") / "builtin" / "templates" / language).iterdir():
         content = entry.read_bytes()
         is_manifest = entry.name == "module.json"
-        found[entry.name.removesuffix(INERT)] = content.replace(PLACEHOLDER, name.encode()) if is_manifest else content
+        found[entry.name.removesuffix(INERT)] = content.replace(NAME_MARK, name.encode()) if is_manifest else content
     return found
 
 
