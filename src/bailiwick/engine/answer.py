@@ -78,6 +78,18 @@ def envelope(function: str, input: bytes) -> bytes:  # noqa: A002 the ABI's own 
     >>> envelope("observe", b'{"row":"1,2"}')
     b'{"function":"observe","input":{"row":"1,2"}}'
     """
+    check_call(function, input)
+    # Joined, not formatted: a megabyte is formatted in 430 us, and joined in 50.
+    return b"".join((b'{"function":"', function.encode(), b'","input":', input, b"}"))
+
+
+def check_call(function: str, input: bytes) -> None:  # noqa: A002 the ABI's own word
+    """Check a function's name and its input, as ``envelope`` does.
+
+    Raises:
+        UsageRefused: the name cannot be one, or the input is not JSON.
+        InputRefused: the input is too large.
+    """
     if not FUNCTION_PATTERN.match(function):
         raise UsageRefused(
             f"{function[:80]!r} cannot be the name of a function",
@@ -96,8 +108,6 @@ def envelope(function: str, input: bytes) -> bytes:  # noqa: A002 the ABI's own 
         raise UsageRefused(
             f"the input of {function} is not JSON: {error}", hint="give UTF-8 JSON", code="module-input"
         ) from error
-    # Joined, not formatted: a megabyte is formatted in 430 us, and joined in 50.
-    return b"".join((b'{"function":"', function.encode(), b'","input":', input, b"}"))
 
 
 def read_answer(output: bytes) -> Any:
@@ -125,16 +135,6 @@ def read_answer(output: bytes) -> Any:
         return _refusal(answer.error)
     _check_depth(answer.ok, output)
     return answer.ok
-
-
-def check_call(function: str, input: bytes) -> None:  # noqa: A002 the ABI's own word
-    """Check a function's name and its input, as ``envelope`` does.
-
-    Raises:
-        UsageRefused: the name cannot be one, or the input is not JSON.
-        InputRefused: the input is too large.
-    """
-    envelope(function, input)
 
 
 def answer_of_text(is_ok: bool, text: bytes) -> bytes:

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -35,6 +35,7 @@ from bailiwick.engine.calling import (
     Trapped,
 )
 from bailiwick.engine.component import (
+    Attach,
     CachedComponentCaller,
     ComponentCaller,
     ComponentCode,
@@ -284,27 +285,41 @@ class Engine:
     def _called(
         self, guest: Guest, function: str, values: tuple[Any, ...], budget: Budget, host: HostLink | None
     ) -> Run:
+        """Call one export of a component; one that asks nothing of the host needs nobody to stand by."""
+        if guest.imports:
+            with self._hosted(guest, budget, host) as hosted:
+                run = self._in_sandbox(guest, function, values, budget, ticks=hosted.ticks, attach=hosted.attach)
+                return replace(run, transcript=hosted.transcript)
+        try:
+            ticks = ticks_until(budget.deadline_ms)
+            return self._in_sandbox(guest, function, values, budget, ticks=ticks, attach=_nobody)
+        except Stop as stop:
+            error = meaning(stop, guest.digest, budget)
+            raise error from (error.__cause__ or stop)
+
+    def _in_sandbox(
+        self, guest: Guest, function: str, values: tuple[Any, ...], budget: Budget, *, ticks: int, attach: Attach
+    ) -> Run:
         """Call one export of a component: by text where the form is so, else with values of its types."""
         code: ComponentCode = guest.code
         exported = code.exports[function]
-        with self._hosted(guest, budget, host) as hosted:
-            sandbox = self._stock.take(code, budget)
-            is_ready = sandbox is not None
-            sandbox = sandbox or self._sandboxes.open(code, budget, hosted.ticks, hosted.attach)
-            try:
-                if is_ready:
-                    hosted.attach(sandbox.context)
-                    self._sandboxes.prepare(sandbox, budget, hosted.ticks)
-                if guest.form == "component-call/1":
-                    is_ok, text = self._component_calls().call_text(sandbox, exported, values)
-                    output = answer_of_text(is_ok, text if function == "call" or not is_ok else b"null")
-                else:
-                    value = self._sandboxes.call_values(sandbox, exported, list(values))
-                    output = answer_of_value(value, is_result=isinstance(exported.signature.result, ResultOf))
-                fuel = budget.fuel - self._sandboxes.fuel_left(sandbox.context)
-            finally:
-                (self._stock.give_back if is_ready else self._sandboxes.close)(sandbox)
-            return Run(output=output, fuel=fuel, memory_bytes=guest.memory_bytes_min, transcript=hosted.transcript)
+        sandbox = self._stock.take(code, budget)
+        is_ready = sandbox is not None
+        sandbox = sandbox or self._sandboxes.open(code, budget, ticks, attach)
+        try:
+            if is_ready:
+                attach(sandbox.context)
+                self._sandboxes.prepare(sandbox, budget, ticks)
+            if guest.form == "component-call/1":
+                is_ok, text = self._component_calls().call_text(sandbox, exported, values)
+                output = answer_of_text(is_ok, text if function == "call" or not is_ok else b"null")
+            else:
+                value = self._sandboxes.call_values(sandbox, exported, list(values))
+                output = answer_of_value(value, is_result=isinstance(exported.signature.result, ResultOf))
+            fuel = budget.fuel - self._sandboxes.fuel_left(sandbox.context)
+        finally:
+            (self._stock.give_back if is_ready else self._sandboxes.close)(sandbox)
+        return Run(output=output, fuel=fuel, memory_bytes=guest.memory_bytes_min)
 
     @contextlib.contextmanager
     def _hosted(self, guest: Guest, budget: Budget, host: HostLink | None) -> Iterator[Hosted]:
@@ -387,6 +402,10 @@ class Engine:
         wasm = bytes(self._package.wat2wasm(COMPONENT_TEXT))
         probe, _ = self._loader.component(wasm, (1,))
         return cached if agree_on_components(cached, stock, self._sandboxes, probe) else stock
+
+
+def _nobody(context: int) -> None:
+    """Stand by for a store whose guest asks nothing of the host."""
 
 
 def _run_of(finished: Finished, transcript: tuple[HostCall, ...]) -> Run:
