@@ -99,6 +99,7 @@ def live(home: Path, turn: int) -> None:
             did(f"install-{version}")
         registry.grant(NAME, CLOCK, actor)
         did("grant")
+        registry.switch(NAME, actor, on=True)  # an earlier life may have been killed while it was stopped
         node.supervisor.call(TENANT, NAME, "greet", b"{}", actor)
         did("call")
         registry.ungrant(NAME, CLOCK, actor) if registry.state.now().granted(NAME) else None

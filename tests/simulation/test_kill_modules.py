@@ -6,6 +6,9 @@ is folded from it, and at every step of an installation. The same home then live
 
 from __future__ import annotations
 
+import os
+import random
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -30,6 +33,10 @@ ONCE = ("module.key-trusted", "module.key-revoked", "module.installed")
 """Acts that a second life must not do again."""
 STATE = "modules.json.new"
 """The file that a new folded state is written to before it takes the old one's place."""
+SYSTEM_CALLS = {"pwrite64": 120, "fdatasync": 45, "fsync": 30}
+"""Calls of a life's main thread that change what is kept, and about how many there are; SQLite's are among them."""
+FIRST_SEED = int(os.environ.get("BAILIWICK_SEED", "1"))
+SEEDS = int(os.environ.get("BAILIWICK_SEEDS", "30"))
 
 
 @dataclass
@@ -49,11 +56,11 @@ class Life:
         ]
 
 
-def live(home: Path, turn: int = 0) -> Life:
-    """Run one life, killed before a change where a turn is given."""
-    words = [sys.executable, str(WORKER), str(home), str(turn)]
+def live(home: Path, turn: int = 0, prefix: tuple[str, ...] = ()) -> Life:
+    """Run one life, killed before a change where a turn is given, or by what the prefix says."""
+    words = [*prefix, sys.executable, str(WORKER), str(home), str(turn)]
     ran = subprocess.run(words, capture_output=True, timeout=SECONDS_MAX, check=False)
-    assert ran.returncode in (0, -9), ran.stderr.decode()[-2000:]
+    assert ran.returncode in (0, -9, 137), ran.stderr.decode()[-2000:]
     life, pending = Life(), []
     for line in ran.stdout.decode().splitlines():
         word, *rest = line.split()
@@ -150,3 +157,35 @@ def test_kills_at_every_change_and_again_in_the_next_life_leave_the_registry_as_
     """Wrong if a rarer crash than the chosen ones, or one during what follows a crash, left another registry."""
     turns = whole.turns()
     assert failures(tmp_path, [(turn, 1 + turn * 7 % 20) for turn in turns]) == []
+
+
+def killed_by_system_call(home: Path, seed: int) -> None:
+    """Die at a system call that the seed picks, look, and live to the end."""
+    dice = random.Random(seed)
+    call, count = dice.choice(sorted(SYSTEM_CALLS.items()))
+    inject = f"inject={call}:signal=SIGKILL:when={dice.randint(1, count)}"
+    first = live(home, prefix=("strace", "-qq", "-o", os.devnull, "-e", f"trace={call}", "-e", inject))
+    if first.did:  # before that the home was not made yet
+        check(home, first.did, has_ended=first.has_ended)
+    last = live(home)
+    assert last.has_ended
+    check(home, first.did | last.did, has_ended=True)
+
+
+def can_trace() -> bool:
+    """Say whether ``strace`` is there and allowed to trace a child."""
+    if shutil.which("strace") is None:
+        return False
+    return subprocess.run(["strace", "-qq", "-o", os.devnull, "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not can_trace(), reason="strace is not there, or may not trace")
+def test_kills_at_system_calls_leave_the_registry_as_recorded(tmp_path: Path):
+    """Wrong if the same held only for the changes that we make ourselves, and not for those of the blobs' SQLite."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        seeds = range(FIRST_SEED, FIRST_SEED + SEEDS)
+        ran = [(seed, pool.submit(killed_by_system_call, tmp_path / str(seed), seed)) for seed in seeds]
+        failed = [f"BAILIWICK_SEED={seed}: {error!r}" for seed, each in ran if (error := each.exception()) is not None]
+    assert failed == []
