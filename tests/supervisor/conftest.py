@@ -170,3 +170,11 @@ def asking(interface: str, *functions: str, **scope: Any) -> dict:
 
 
 Refuses = Callable[..., str]
+
+
+@pytest.fixture
+def stage():
+    """Give an empty stage, where modules are Python functions."""
+    from .stage import Stage
+
+    return Stage()

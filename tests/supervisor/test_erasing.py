@@ -13,7 +13,7 @@ from bailiwick.schema import Schemas
 from bailiwick.supervisor.kept import kept_parts
 
 from .conftest import AUTHOR, CLOCK, OPERATOR, OTHER_TENANT, TENANT, asking
-from .test_calls import Stage, answering, invoking, may_call
+from .stage import Stage, answering, invoking, may_call
 
 DAY_NS = 86_400 * 10**9
 ACCESS = {"access": "access", "module.called": "access"}

@@ -16,7 +16,7 @@ from bailiwick.errors import BailiwickError, ModuleFailed
 from bailiwick.supervisor.services.invoke import DEPTH_MAX
 
 from .conftest import CLOCK, GREETING, OPERATOR, TENANT, asking, files_of, manifest_of
-from .test_calls import INVOKE, Stage, answering, may_call
+from .stage import INVOKE, Stage, answering, may_call
 
 SEEDS = range(40)
 STRANGE: list[Any] = [
