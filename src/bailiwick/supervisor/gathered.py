@@ -87,9 +87,9 @@ class Gathered:
     inner: list[Outcome] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
 
-    def weigh(self, *values: Any) -> bool:
-        """Count the bytes of questions and answers, and say whether they are still within bounds."""
-        self.transcript_bytes += sum(len(encode_value(each)) for each in values)
+    def weigh(self, question: Any, answer: Any) -> bool:
+        """Count the bytes of a question and its answer, and say whether all are still within bounds."""
+        self.transcript_bytes += len(encode_value(question)) + len(encode_value(answer))
         return self.transcript_bytes <= TRANSCRIPT_BYTES_MAX
 
     def deny(self, denial: dict[str, JsonValue]) -> None:

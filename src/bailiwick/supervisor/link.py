@@ -54,7 +54,15 @@ class CallLink:
         self._reference = module.reference
         self._function = function
         self._asked = asked
-        self.calls: list[HostCall] = []
+        self._calls: list[tuple[str, str, JsonValue, JsonValue, dict[str, JsonValue] | None, int]] = []
+
+    @property
+    def calls(self) -> tuple[HostCall, ...]:
+        """Every question so far with its answer: what is known of a run that the host stopped."""
+        return tuple(
+            HostCall(interface=interface, function=function, input=question, output=output, error=error, fuel=fuel)
+            for interface, function, question, output, error, fuel in self._calls
+        )
 
     def call(
         self,
@@ -78,7 +86,8 @@ class CallLink:
             charged += fuel
             charge(fuel)
 
-        output, error = None, None
+        output: JsonValue = None
+        error: dict[str, JsonValue] | None = None
         try:
             service, grant = self._permit(interface, function)
             context = CallContext(
@@ -100,10 +109,7 @@ class CallLink:
             error = {"code": refused.code, "message": refused.message}
             raise
         finally:
-            kept = HostCall(
-                interface=interface, function=function, input=input, output=output, error=error, fuel=charged
-            )
-            self.calls.append(kept)
+            self._calls.append((interface, function, input, output, error, charged))
         if not self._gathered.weigh(input, output):
             raise HostRefused("too-many", "the call has asked and been told more than is kept of one call")
         return output

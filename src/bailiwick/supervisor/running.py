@@ -212,7 +212,7 @@ class Running:
             ended |= {"kind": "failed", "error": ModuleFailed(error.message, hint=error.hint, code="module-input")}
         except BailiwickError as error:
             ended |= {"kind": "unavailable", "error": error}
-            calls = tuple(link.calls)
+            calls = link.calls
         return Outcome(
             module=loaded.installed.reference,
             function=function,
