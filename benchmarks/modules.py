@@ -107,15 +107,17 @@ class KeptCore:
         at.values[0] = MESSAGE_BYTES_MAX
         caller._guest(at, self._context, at.alloc_at, 1)
         self._place = at.values[0] & 0xFFFF_FFFF
+        # Memory never moves, so the engine asks once for each sandbox where it is.
+        self._base = caller._memory_data(self._context, at.memory_at)
 
     def call(self, message: bytes) -> bytes:
         """Put a message in its place, run, and take the answer."""
-        caller, at, context, place = self._caller, self._scratch, self._context, self._place
-        ctypes.memmove(caller._memory_data(context, at.memory_at) + place, message, len(message))
+        at, base, place = self._scratch, self._base, self._place
+        ctypes.memmove(base + place, message, len(message))
         at.values[0], at.values[2] = place, len(message)
-        caller._guest(at, context, at.run_at, 2)
+        self._caller._guest(at, self._context, at.run_at, 2)
         answer = at.values[0]
-        return ctypes.string_at(caller._memory_data(context, at.memory_at) + (answer >> 32), answer & 0xFFFF_FFFF)
+        return ctypes.string_at(base + (answer >> 32), answer & 0xFFFF_FFFF)
 
     def close(self) -> None:
         """Remove the sandbox."""

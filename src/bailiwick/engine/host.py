@@ -32,7 +32,9 @@ _Kept = tuple[str, str, Any, Any, "dict[str, JsonValue] | None", int]
 # A run may ask ten thousand times, and a frozen dataclass takes three times as long to fill by its own constructor.
 _new = object.__new__
 _set_fuel, _set_memory, _set_deadline = (getattr(Budget, each.name).__set__ for each in fields(Budget))
-_FILLS = tuple(getattr(HostCall, each.name).__set__ for each in fields(HostCall))
+_fill_interface, _fill_function, _fill_input, _fill_output, _fill_error, _fill_fuel = (
+    getattr(HostCall, each.name).__set__ for each in fields(HostCall)
+)
 
 
 class HostRefused(Exception):
@@ -224,8 +226,13 @@ class HostSession:
 
 def _host_call(kept: _Kept) -> HostCall:
     call: HostCall = _new(HostCall)
-    for fill, value in zip(_FILLS, kept, strict=True):
-        fill(call, value)
+    interface, function, question, output, error, fuel = kept
+    _fill_interface(call, interface)
+    _fill_function(call, function)
+    _fill_input(call, question)
+    _fill_output(call, output)
+    _fill_error(call, error)
+    _fill_fuel(call, fuel)
     return call
 
 

@@ -303,7 +303,7 @@ def _answer_core(session: HostSession, question: bytes) -> bytes:
         return NO_QUESTION
     try:
         session.ask(asked.interface, asked.function, asked.input)
-        return b'{"ok":%b}' % session.said
+        return b"".join((b'{"ok":', session.said, b"}"))
     except HostRefused as refused:
         return _encode({"error": {"code": refused.code, "message": refused.message}})
 
