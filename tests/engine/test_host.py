@@ -87,6 +87,26 @@ def failure(engine, guest, link, kind=ModuleFailed, budget=BUDGET):
     return caught.value
 
 
+def test_memory_that_grows_between_questions_is_read_and_written_where_it_grew(engine, to_wasm):
+    """Wrong if the host went on with the memory as it was at the first question."""
+    asked = json.dumps({"interface": ASK, "function": "text", "input": "grown"}).encode()
+    data = "".join(f"\\{byte:02x}" for byte in asked)
+    guest = engine.load(
+        to_wasm(f"""(module (import "bailiwick" "call" (func $host (param i32 i32) (result i64)))
+          (memory (export "memory") 1) (data (i32.const 1024) "{data}")
+          (func (export "alloc") (param i32) (result i32) (i32.mul (memory.grow (i32.const 1)) (i32.const 65536)))
+          (func (export "run") (param i32 i32) (result i64) (local $at i32)
+            (drop (call $host (i32.const 1024) (i32.const {len(asked)})))
+            (local.set $at (i32.mul (memory.grow (i32.const 2)) (i32.const 65536)))
+            (memory.copy (local.get $at) (i32.const 1024) (i32.const {len(asked)}))
+            (call $host (local.get $at) (i32.const {len(asked)}))))""")
+    )
+    run = engine.run(guest, "f", b'"q"', BUDGET, host=Answers(echo))
+    assert read_answer(run.output) == '"grown"'
+    assert [each.input for each in run.transcript] == ["grown", "grown"]
+    assert run.memory_bytes == 6 * 65_536
+
+
 def test_imports_are_read_from_the_binary(asking, core_asking):
     """What a manifest claims to import and what the binary imports would be two things."""
     assert asking(PASS_ON).imports == (f"{ASK}#note", f"{ASK}#plain", f"{ASK}#text")
