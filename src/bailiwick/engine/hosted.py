@@ -39,7 +39,7 @@ class Hosted:
         self._link = link
         self._context = 0
         self._session: HostSession | None = None
-        self._started = ticker.count
+        self._end_ms = ticker.count * TICK_MS + budget.deadline_ms
         self.ticks = ticks_until(budget.deadline_ms)
 
     @property
@@ -91,7 +91,7 @@ class Hosted:
         return error
 
     def _time_left(self) -> int:
-        return self._budget.deadline_ms - (self._ticker.count - self._started) * TICK_MS
+        return self._end_ms - self._ticker.count * TICK_MS
 
 
 def meaning(stop: Exception, digest: str, budget: Budget) -> BailiwickError:

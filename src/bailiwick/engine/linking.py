@@ -213,7 +213,9 @@ class HostDoor:
         self, session: HostSession, places: CorePlaces, asked: tuple[int, int], cause_of: Callable[[int], str]
     ) -> int:
         context, (place, size) = places.context, asked
-        if size > HOST_CALL_BYTES_MAX or not self._is_inside(places, place + size):
+        if size > HOST_CALL_BYTES_MAX or (
+            place + size > places.memory_bytes and not self._reaches(places, place + size)
+        ):
             raise Stopped(
                 "host_bounds", f"it asked the host with {size} bytes at {place}, which is too much or outside"
             )
@@ -228,18 +230,18 @@ class HostDoor:
         if error or places.trap.value:
             raise Trapped(self._cause(places.trap.value, cause_of), self._memory_size(context, places.memory_at))
         start = room[0] & MASK_32
-        if start == 0 or not self._is_inside(places, start + length):
+        if start == 0 or (start + length > places.memory_bytes and not self._reaches(places, start + length)):
             raise Stopped("host_room", f"it has no room for an answer of {length} bytes, or gives {start} for it")
         places.view[start : start + length] = output
         return start << 32 | length
 
-    def _is_inside(self, places: CorePlaces, end: int) -> bool:
-        """Say whether memory reaches up to ``end``; it is looked at again only where it did not before."""
-        if end > places.memory_bytes:
-            size = places.memory_bytes = self._memory_size(places.context, places.memory_at)
-            base = self._memory_data(places.context, places.memory_at) or 0
-            places.view = memoryview((ctypes.c_ubyte * size).from_address(base)).cast("B")
-        return end <= places.memory_bytes
+    def _reaches(self, places: CorePlaces, end: int) -> bool:
+        """Look at the memory again, which may have grown, and say whether it reaches up to ``end``."""
+        size: int = self._memory_size(places.context, places.memory_at)
+        places.memory_bytes = size
+        base = self._memory_data(places.context, places.memory_at) or 0
+        places.view = memoryview((ctypes.c_ubyte * size).from_address(base)).cast("B")
+        return end <= size
 
     def _core_places(self, context: int, caller: int) -> CorePlaces:
         memory, alloc = self._core_export(caller, b"memory"), self._core_export(caller, b"alloc")
