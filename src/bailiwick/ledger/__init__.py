@@ -16,6 +16,7 @@ from bailiwick.ledger.plan import Needs, Plan
 from bailiwick.ledger.policy import KnownWitness, Policy, witness_policy
 from bailiwick.ledger.projection import KEYS, Projection, State
 from bailiwick.ledger.proof import leaf_digest
+from bailiwick.ledger.proven import ProvenReader
 from bailiwick.ledger.receipt import verify_growth, verify_receipt
 from bailiwick.ledger.restore import Restored, restore_ledger
 from bailiwick.ledger.retention import LegalHold, Retention, kept_until
@@ -45,6 +46,7 @@ __all__ = [
     "Policy",
     "Problem",
     "Projection",
+    "ProvenReader",
     "Query",
     "Report",
     "Restored",

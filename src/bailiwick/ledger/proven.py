@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from binascii import hexlify
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from bailiwick.errors import LedgerBroken, NotFound, ProofRejected, Verdict
 from bailiwick.ledger.log import Ledger
 from bailiwick.ledger.proof import leaf_digest
-from bailiwick.ledger.record import BROKEN_HINT
+from bailiwick.ledger.record import BROKEN_HINT, read_record
 from bailiwick.model import JsonValue, Receipt, Record
 
 RECORDS_PER_READ = 2_048
@@ -90,6 +90,26 @@ class ProvenReader:
                 yield index, raw[at : raw.find(b'"', at)], raw
         if start < stop and self.proven(stop - 1).raw != raw:
             raise _altered(stop - 1)
+
+    def of_types(self, types: Collection[str], start: int, stop: int) -> Iterator[Record]:
+        """Give the records of some types, proven once the last of them was taken; of pruned ones, those carried on.
+
+        A record that was changed so as to be of another type is found too: whatever lies between is walked.
+
+        Raises:
+            LedgerBroken: a record is not the one that the ledger stands for (verdict altered).
+
+        Cost: about 1.5 µs for each record that lies there, and 10 µs for each that is given.
+        """
+        wanted = {each.encode() for each in types}
+        minimum = min(max(self.minimum(), start), stop)
+        for index, _ in self.indexed(start, minimum) if start < minimum else ():
+            carried = self.proven(index)
+            if carried.event_type in types:
+                yield carried
+        for index, event_type, raw in self.stretch(minimum, stop):
+            if event_type in wanted:
+                yield read_record(raw, index)
 
     def note(self, event_type: str, resource: str, detail: Mapping[str, JsonValue]) -> Receipt:
         """Record something about the ledger itself, under a type that is kept for that; durable on return."""

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from bailiwick.errors import Unavailable
-from bailiwick.ledger import Ledger
-from bailiwick.model import Actor, Cursor, Draft, JsonValue, Receipt
+from bailiwick.ledger import Ledger, ProvenReader
+from bailiwick.model import Actor, Cursor, Draft, JsonValue, Receipt, Record
 from bailiwick.ports import CursorStore
-from bailiwick.supervisor.state import STATE_BYTES_MAX, FleetState, read_state
+from bailiwick.supervisor.state import FOLDED_TYPES, STATE_BYTES_MAX, FleetState, read_state
 
 READER = "modules"
 RECORDS_PER_KEEPING = 1_000
@@ -34,24 +34,27 @@ class LedgerState:
         self._lock = threading.RLock()
         self._state: FleetState | None = None
         self._kept_count = 0
+        self._is_proven = False
 
     def now(self) -> FleetState:
         """Give the state as the ledger has it now, records of other processes included.
 
         Raises:
-            LedgerBroken: the ledger cannot be read.
+            LedgerBroken: the ledger cannot be read, or a record that is folded is not the one that it stands for.
             Unavailable: a state that was kept cannot be read.
 
-        Cost: a look at the ledger's size, and about 10 µs for each new record.
+        Cost: a look at the ledger's size, and about 10 µs for each new record; when first asked, about 1.5 µs for each
+        record since the state that was kept.
         """
         with self._lock:
             state = self._known()
             size = self.ledger.size()
             if state.cursor.count > size:
-                state = FleetState(origin=self._origin)
+                state, self._is_proven = FleetState(origin=self._origin), False
             if state.cursor.count < size:
-                for record in self.ledger.records(state.cursor.count, size):
+                for record in self._records(state.cursor.count, size):
                     state = state.fold(record)
+                self._is_proven = True
                 state = replace(state, cursor=Cursor(count=size, leaf=self.ledger.leaf(size - 1)))
                 self._state = state
             return state
@@ -87,6 +90,15 @@ class LedgerState:
         """Record one thing that happened to a module; durable on return."""
         draft = Draft(event_type=event_type, resource=resource, detail=detail, actor=actor)
         return self.ledger.record(self.ledger.tenant, draft)
+
+    def _records(self, start: int, size: int) -> Iterator[Record]:
+        """Give what is to be folded: what was there before this process proven, and then each record as it comes.
+
+        What comes was chained to what is known when it was appended, or taken in from another process.
+        """
+        if self._is_proven:
+            return self.ledger.records(start, size)
+        return ProvenReader(self.ledger).of_types(FOLDED_TYPES, start, size)
 
     def _known(self) -> FleetState:
         if self._state is None:

@@ -278,3 +278,5 @@ _CHANGES = {
     ERASED: _erase,
     EXPIRED: _erase,
 }
+FOLDED_TYPES = frozenset(_CHANGES)
+"""Types of the records that say something of modules."""
