@@ -114,7 +114,7 @@ def trust_the_name_of_a_new_segment(patch):
 
 def go_on_after_a_failed_write(patch):
     """A failed write does not stop the writer."""
-    patch.setattr(writer.Writer, "_check_usable", lambda this: None)
+    patch.setattr(writer.Writer, "check_usable", lambda this: None)
     patch.setattr(FileLedgerStore, "_undo", lambda store, segment, error: None)
 
 
