@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from importlib import metadata
+from importlib.resources import files
 
 from bailiwick.adapters.toolchain_compiling import missing, run_build
 from bailiwick.ports import BuildAnswer, BuildOrder
@@ -14,6 +16,8 @@ C_FLAGS = (
     "-Wl,--no-entry -Wl,-z,stack-size=65536 -s"
 ).split()
 ZIG_FLAGS = "build-exe -target wasm32-freestanding -O ReleaseSmall -fno-entry -rdynamic --stack 65536".split()
+HEADER = "bailiwick.h"
+"""A module's side of core-json/1 in C: a folder without one is built with the one that ships."""
 CACHES = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
 
 
@@ -36,4 +40,6 @@ class ZigToolchain:
             arguments = [*ZIG_FLAGS, f"-femit-bin={made}", order.main]
         else:
             arguments = [*C_FLAGS, "-o", made, order.main]
+            shipped = files("bailiwick") / "builtin" / "templates" / "c" / HEADER
+            order = replace(order, sources={HEADER: shipped.read_bytes(), **order.sources})
         return run_build([sys.executable, "-m", "ziglang"], arguments, order, made, CACHES)

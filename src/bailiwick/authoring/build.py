@@ -132,7 +132,7 @@ def _contracts(project: Project) -> Mapping[str, bytes]:
         if not contract.is_file():
             raise InputRefused(
                 f"module {project.name} asks for {interface}, and there is no contract bailiwick:{package}",
-                hint="ask for interfaces of docs/contracts.md only",
+                hint="ask for interfaces of docs/formats/module.md only",
                 code="module-interface-unknown",
             )
         found[f"deps/{package}/{package}.wit"] = contract.read_bytes()

@@ -102,6 +102,18 @@ def test_a_source_that_does_not_compile_is_refused_with_the_compilers_words(tool
     assert len(caught.value.message) < 2 * toolchain_compiling.COMPLAINT_CHARACTERS_MAX
 
 
+def test_c_without_the_header_is_built_with_the_one_that_ships():
+    """Wrong if each folder had to bring a copy, and a mend in one were missing in the others."""
+    toolchain = ZigToolchain()
+    try:
+        toolchain.version()
+    except Unavailable as error:
+        pytest.skip(f"{error.message}: {error.hint}")
+    files = start("pay-total", "c")
+    bare = {name: content for name, content in files.items() if name != "bailiwick.h"}
+    assert build(read_project(bare), toolchain).digest == build(read_project(files), toolchain).digest
+
+
 def test_a_compiler_that_never_ends_is_ended(tmp_path, monkeypatch):
     """Wrong if a build could hang for ever."""
     monkeypatch.setattr(toolchain_compiling, "BUILD_SECONDS_MAX", 0.2)
