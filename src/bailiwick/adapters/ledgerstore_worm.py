@@ -98,6 +98,7 @@ class _Probing:
         self._version = ""
 
     def run(self) -> Probe:
+        """Try it once, and say what came of it."""
         attempts = [self._configured()]
         if attempts[0].held:
             is_proved = self._control()

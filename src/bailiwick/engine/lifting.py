@@ -142,6 +142,7 @@ class Lifting:
         is_wrapped = is_nullable(kind.payload)
 
         def read_option(value: Any) -> Any:
+            """Give nothing as null; what could be null itself stands under ``some``."""
             pointer = value.of.option
             if not pointer:
                 return None
@@ -153,6 +154,7 @@ class Lifting:
         reads = {True: kind.ok and self.reader(kind.ok), False: kind.error and self.reader(kind.error)}
 
         def read_result(value: Any) -> dict[str, Any]:
+            """Give the side that it is, under its name."""
             result = value.of.result
             read = reads[result.is_ok]
             return {"ok" if result.is_ok else "error": read(result.val.contents) if read else None}
@@ -179,6 +181,7 @@ class Lifting:
 
     def _flags_reader(self, kind: FlagsOf) -> Read:
         def read_flags(value: Any) -> list[str]:
+            """Give the names that are set, in the order of the type."""
             items = value.of.flags
             named = {_text(items.data[index]) for index in range(items.size)}
             return [name for name in kind.names if name in named]
@@ -189,6 +192,7 @@ class Lifting:
         reads = {name: payload and self.reader(payload) for name, payload in kind.cases}
 
         def read_variant(value: Any) -> dict[str, Any]:
+            """Give case and value."""
             variant = value.of.variant
             case = _text(variant.discriminant)
             read = reads[case]
@@ -208,6 +212,7 @@ class Lifting:
             new_text, place, address = self.new_text, self._offset, ctypes.addressof
 
             def write_string(json: str, value: Any) -> None:
+                """Copy the bytes of the text into the value."""
                 data = json.encode()
                 new_text(address(value) + place, len(data), data)
                 value.kind = number
@@ -236,6 +241,7 @@ class Lifting:
         write = self.writer(kind.element)
 
         def write_list(json: list[Any], value: Any) -> None:
+            """Make an array, and fill each place of it."""
             self._new_list(ctypes.addressof(value.of.list), len(json))
             for index, each in enumerate(json):
                 write(each, value.of.list.data[index])
@@ -257,6 +263,7 @@ class Lifting:
         is_wrapped = is_nullable(kind.payload)
 
         def write_option(json: Any, value: Any) -> None:
+            """Point to the value, or to nothing."""
             payload = json["some"] if is_wrapped and json is not None else json
             value.of.option = self._boxed(None if json is None else write, payload)
             value.kind = self._kinds["option"]
@@ -273,6 +280,7 @@ class Lifting:
         is_ok_at, payload_at = self._offset + result.is_ok.offset, self._offset + result.val.offset
 
         def write_result(json: dict[str, Any], value: Any) -> None:
+            """Fill the side that is given."""
             name = next(iter(json))
             write, place, payload = writes[name], address(value), 0
             if write:
@@ -289,6 +297,7 @@ class Lifting:
         writes = [self.writer(each) for each in kind.elements]
 
         def write_tuple(json: list[Any], value: Any) -> None:
+            """Fill each place in order."""
             self._new_tuple(ctypes.addressof(value.of.tuple), len(writes))
             for index, write in enumerate(writes):
                 write(json[index], value.of.tuple.data[index])
@@ -300,6 +309,7 @@ class Lifting:
         writes = [(name, self.writer(each)) for name, each in kind.fields]
 
         def write_record(json: dict[str, Any], value: Any) -> None:
+            """Fill each field under its name."""
             self._new_record(ctypes.addressof(value.of.record), len(writes))
             for index, (name, write) in enumerate(writes):
                 entry = value.of.record.data[index]
@@ -323,6 +333,7 @@ class Lifting:
         writes = {name: self.writer(payload) if payload else None for name, payload in kind.cases}
 
         def write_variant(json: dict[str, Any], value: Any) -> None:
+            """Fill case and value."""
             self._write_text(json["case"], value.of.variant.discriminant)
             value.of.variant.val = self._boxed(writes[json["case"]], json.get("value"))
             value.kind = self._kinds["variant"]

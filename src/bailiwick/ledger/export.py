@@ -166,6 +166,7 @@ class _Writing:
         self.write(CARRIED_FILE, b"".join(raw + b"\n" for raw in beginning.carried))
 
     def feed(self, records: Sequence[bytes]) -> None:
+        """Take further records into the tiles."""
         self._notice(records)
         self._records.extend(records)
         self._grow([leaf_digest(raw) for raw in records])
@@ -200,6 +201,7 @@ class _Writing:
         self.write(tile_path(level, number, width), data)
 
     def write(self, name: str, data: bytes) -> None:
+        """Write one file of the bundle."""
         path = self._folder / name
         if path.parent not in self._folders:
             path.parent.mkdir(parents=True, exist_ok=True)
