@@ -16,6 +16,8 @@ from bailiwick.engine import Engine
 from bailiwick.errors import ModuleFailed, Unavailable, UsageRefused
 from bailiwick.model import Budget
 
+from .failing import failure, reload
+
 CALLS_WHILE_MEASURING = 20_000
 GROWTH_BYTES_MAX = 3 << 20
 """What memory of the process may grow by in all those calls: less than 160 bytes a call."""
@@ -24,22 +26,6 @@ LOOP = "(loop $l (br $l)) unreachable"
 GROW_ALL = "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))"
 WASM = Path(bailiwick.__file__).parent / "builtin" / "modules" / "osha-intake" / "osha-intake.wasm"
 OK = b'{"ok":1}'
-
-
-def reload(engine, to_wasm, run, **parts):
-    """Load a guest into another engine than the room's."""
-    text = f"""(module (memory (export "memory") {parts.get("memory", "2")}) {parts.get("extra", "")}
-      (func (export "alloc") (param i32) (result i32) {parts.get("alloc", "(i32.const 1024)")})
-      (func (export "run") (param $at i32) (param $size i32) (result i64) (local $i i32) {run}))"""
-    return engine.load(to_wasm(text))
-
-
-def failure(engine, guest, budget, kind=ModuleFailed):
-    """Run what must fail, and give the error."""
-    with pytest.raises(kind) as caught:
-        engine.run(guest, "f", b"{}", budget)
-    assert caught.value.hint
-    return caught.value
 
 
 def test_a_thousand_failures_leave_the_next_guest_right(engine, guest_of, intake, observe):

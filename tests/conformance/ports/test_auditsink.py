@@ -26,14 +26,13 @@ from bailiwick.errors import SinkRefused, SinkUnavailable, UsageRefused
 from bailiwick.ports import AuditSink
 from bailiwick.testing import MemoryClock
 
+from .syslog import body_of, frames, read_to_end
+
 KINDS = ["memory", "console", "file", "file-in-memory", "syslog", "splunk", "datadog", "otlp"]
 HTTP = ["splunk", "datadog", "otlp"]
 SHORT_S = 0.3
 LATE_S = 5
 """What is cut after SHORT_S has ended long before this, on a machine that is busy too."""
-SYSLOG = re.compile(
-    rb"<(\d+)>1 (\S+) (\S+) bailiwick - (\S+) \[bailiwick@32473 ((?:[a-z]+=\"[^\"]*\" ?)+)\] ", re.DOTALL
-)
 
 
 @dataclass
@@ -42,30 +41,6 @@ class Side:
 
     sink: AuditSink
     arrived: Callable[[], list[dict]]
-
-
-def read_to_end(session) -> bytes:
-    """Read until the other side says that it is done: the work of a syslog server."""
-    parts = []
-    while part := session.recv(65_536):
-        parts.append(part)
-    return b"".join(parts)
-
-
-def frames(data: bytes) -> list[bytes]:
-    """Take octet-counted frames apart, all of them whole (RFC 6587 section 3.4.1)."""
-    found = []
-    while data:
-        size, _, rest = data.partition(b" ")
-        assert len(rest) >= int(size)
-        found.append(rest[: int(size)])
-        data = rest[int(size) :]
-    return found
-
-
-def body_of(message: bytes) -> dict:
-    """Give the event of a syslog message."""
-    return json.loads(message[SYSLOG.match(message).end() :])
 
 
 def accepting(kind: str):
