@@ -23,7 +23,7 @@ ROOMS = sorted(
 LAYERS = re.findall(r'"([a-z_ |]+)"', (ROOT / "pyproject.toml").read_text().split("layers = [")[1].split("]")[0])
 ENTRIES_SECONDS_MAX = 0.3
 TECHNOLOGY = {
-    "cel_expr_python": "packs/expressions.py",
+    "cel_expr_python": "packs/language/expressions.py",
     "cryptography": ("keys.py", "adapters/keystore_envelope.py"),
     "cyclopts": "cli/",
     "fcntl": "adapters/disk_system.py",
@@ -33,7 +33,7 @@ TECHNOLOGY = {
     "socket": "adapters/",
     "sqlite3": "adapters/",
     "wasmtime": ("engine/loading.py", "engine/package.py"),
-    "yaml": "packs/documents.py",
+    "yaml": "packs/format/documents.py",
 }
 ROOMS_AS_ADAPTERS = {"recorder"}
 """Seams whose real side is a room: the ledger records."""

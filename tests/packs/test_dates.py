@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bailiwick.errors import UsageRefused
 from bailiwick.packs import check_date
-from bailiwick.packs.dates import due_at, is_date, moment_ns
+from bailiwick.packs.language.dates import due_at, is_date, moment_ns
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

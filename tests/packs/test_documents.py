@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailiwick.packs.documents import DEPTH_MAX, FILE_BYTES_MAX, VALUES_MAX, DocumentFault, read_yaml
+from bailiwick.packs.format.documents import DEPTH_MAX, FILE_BYTES_MAX, VALUES_MAX, DocumentFault, read_yaml
 
 
 @pytest.mark.parametrize(

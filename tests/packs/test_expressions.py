@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bailiwick.model import INTEGER_MAX
-from bailiwick.packs.expressions import (
+from bailiwick.packs.language.expressions import (
     ITEMS_MAX,
     TEXT_CHARACTERS_MAX,
     Language,
@@ -15,7 +15,7 @@ from bailiwick.packs.expressions import (
     engine_name,
     is_of_type,
 )
-from bailiwick.packs.syntax import SyntaxFault
+from bailiwick.packs.language.syntax import SyntaxFault
 
 TYPES = {
     "in.n": "integer",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.errors import PackRefused, SchemaViolated
 from bailiwick.packs import IntakeModule, Pack, evaluate, load_pack
-from bailiwick.packs.documents import FILE_BYTES_MAX
-from bailiwick.packs.load import FILES_MAX, REQUIRED
+from bailiwick.packs.format.documents import FILE_BYTES_MAX
+from bailiwick.packs.format.load import FILES_MAX, REQUIRED
 
 Parsed = Callable[[str], Any]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from bailiwick.canonical import canonical_bytes
 from bailiwick.model import INTEGER_MAX, Decision, Status
 from bailiwick.packs import Pack, evaluate
-from bailiwick.packs.pack import DatedValue, Parameter
-from bailiwick.packs.parameters import in_force
+from bailiwick.packs.format.pack import DatedValue, Parameter
+from bailiwick.packs.format.parameters import in_force
 
 DATES = st.dates().map(lambda day: day.isoformat())
 LAW_DATES = st.sampled_from(["2002-01-01", "2014-12-31", "2015-01-01", "2020-09-25"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailiwick.packs.syntax import EXPRESSION_CHARACTERS_MAX, PARTS_DEPTH_MAX, SyntaxFault, parse
+from bailiwick.packs.language.syntax import EXPRESSION_CHARACTERS_MAX, PARTS_DEPTH_MAX, SyntaxFault, parse
 
 DECLARED = {"in.a", "in.a_b", "in.employer.name", "in.tags", "p.cap", "m.x", "m.y", "m.z"}
 

@@ -19,7 +19,7 @@ from bailiwick.engine import Engine
 from bailiwick.errors import SchemaViolated
 from bailiwick.model import INTEGER_MAX, Tier
 from bailiwick.packs import Pack, evaluate, run_cases
-from bailiwick.packs.expressions import Expression, asking_name, engine_name
+from bailiwick.packs.language.expressions import Expression, asking_name, engine_name
 from bailiwick.schema import parse_document
 
 BUILTIN = Path(bailiwick.__file__).parent / "builtin"

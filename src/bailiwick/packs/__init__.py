@@ -4,11 +4,11 @@ Enter here. ``load_pack`` turns a pack's files into a ``Pack`` or names everythi
 judges facts by it, purely; ``run_cases`` tries it on its own cases. The format is in ``docs/formats/pack.md``.
 """
 
-from bailiwick.packs.cases import CaseFailure, CaseReport, run_cases
-from bailiwick.packs.dates import check_date
-from bailiwick.packs.evaluate import evaluate
-from bailiwick.packs.load import load_pack
-from bailiwick.packs.pack import INDETERMINATE, IntakeModule, Pack
+from bailiwick.packs.evaluation.evaluate import evaluate
+from bailiwick.packs.format.load import load_pack
+from bailiwick.packs.format.pack import INDETERMINATE, IntakeModule, Pack
+from bailiwick.packs.language.dates import check_date
+from bailiwick.packs.trying.cases import CaseFailure, CaseReport, run_cases
 
 __all__ = [
     "INDETERMINATE",

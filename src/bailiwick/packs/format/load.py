@@ -13,9 +13,9 @@ from typing import Any
 
 from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.errors import InputRefused, PackRefused, SchemaViolated
-from bailiwick.packs.assembly import assemble
-from bailiwick.packs.documents import FILE_BYTES_MAX, Document, DocumentFault, Faults, read_yaml
-from bailiwick.packs.pack import INPUT_SCHEMA, Pack
+from bailiwick.packs.format.assembly import assemble
+from bailiwick.packs.format.documents import FILE_BYTES_MAX, Document, DocumentFault, Faults, read_yaml
+from bailiwick.packs.format.pack import INPUT_SCHEMA, Pack
 from bailiwick.schema import Contract, Schemas, parse_document
 
 FILES_MAX = 200

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bailiwick.model import JsonValue, Read
-from bailiwick.packs.dates import is_date
-from bailiwick.packs.expressions import Alternatives, Expression, Language, asking_name, engine_name
+from bailiwick.packs.language.dates import is_date
+from bailiwick.packs.language.expressions import Alternatives, Expression, Language, asking_name, engine_name
 from bailiwick.schema import Contract
 
 INDETERMINATE = "indeterminate"

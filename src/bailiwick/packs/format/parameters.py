@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from bailiwick.packs.pack import DatedValue, Parameter
+from bailiwick.packs.format.pack import DatedValue, Parameter
 
 
 def in_force(parameter: Parameter, legal_date: str) -> DatedValue | None:

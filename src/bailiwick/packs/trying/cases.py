@@ -9,8 +9,8 @@ from typing import Any
 
 from bailiwick.errors import UsageRefused
 from bailiwick.model import Decision, JsonValue, Status
-from bailiwick.packs.evaluate import evaluate
-from bailiwick.packs.pack import Case, Pack, Table
+from bailiwick.packs.evaluation.evaluate import evaluate
+from bailiwick.packs.format.pack import Case, Pack, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

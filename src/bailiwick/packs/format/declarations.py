@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bailiwick.model import Read
-from bailiwick.packs.documents import Document, Faults
-from bailiwick.packs.expressions import TYPES, Expression, Language, is_of_type
-from bailiwick.packs.inputs import fields_of
-from bailiwick.packs.pack import INPUT_SCHEMA, DatedValue, InputField, Parameter, Source
-from bailiwick.packs.syntax import SyntaxFault
+from bailiwick.packs.format.documents import Document, Faults
+from bailiwick.packs.format.inputs import fields_of
+from bailiwick.packs.format.pack import INPUT_SCHEMA, DatedValue, InputField, Parameter, Source
+from bailiwick.packs.language.expressions import TYPES, Expression, Language, is_of_type
+from bailiwick.packs.language.syntax import SyntaxFault
 
 _AFTER_CITATION = ("(", ",", ";", " ")
 """What may follow a source's citation in a ``cite``: a paragraph, or words."""

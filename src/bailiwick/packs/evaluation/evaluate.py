@@ -23,9 +23,7 @@ from bailiwick.model import (
     Status,
     TraceEntry,
 )
-from bailiwick.packs.dates import check_date, due_at
-from bailiwick.packs.expressions import CAUSES_MAX, Answer, Expression, is_of_type
-from bailiwick.packs.pack import (
+from bailiwick.packs.format.pack import (
     INDETERMINATE,
     Assumption,
     Duty,
@@ -37,7 +35,9 @@ from bailiwick.packs.pack import (
     Table,
     TableRow,
 )
-from bailiwick.packs.parameters import in_force, not_yet
+from bailiwick.packs.format.parameters import in_force, not_yet
+from bailiwick.packs.language.dates import check_date, due_at
+from bailiwick.packs.language.expressions import CAUSES_MAX, Answer, Expression, is_of_type
 
 WITHIN_MINUTES_MAX = 52_596_000
 """Longest period of an obligation: 100 years of 365.25 days, in minutes."""

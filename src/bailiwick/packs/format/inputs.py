@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bailiwick.packs.pack import InputField, input_field
+from bailiwick.packs.format.pack import InputField, input_field
 
 DEPTH_MAX = 6
 """Objects within objects of the facts that rules can reach, in levels."""

@@ -56,7 +56,7 @@ def read_yaml(file: str, raw: bytes) -> JsonValue:
     >>> read_yaml("p.yaml", b"a: &x 1")
     Traceback (most recent call last):
     ...
-    bailiwick.packs.documents.DocumentFault: an anchor: write the value out where it is meant
+    bailiwick.packs.format.documents.DocumentFault: an anchor: write the value out where it is meant
     """
     import yaml
 

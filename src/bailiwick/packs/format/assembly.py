@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bailiwick.errors import InputRefused
-from bailiwick.packs.declarations import Declarations
-from bailiwick.packs.documents import Document, Faults
-from bailiwick.packs.pack import (
+from bailiwick.packs.format.declarations import Declarations
+from bailiwick.packs.format.documents import Document, Faults
+from bailiwick.packs.format.pack import (
     INDETERMINATE,
     Assumption,
     Case,

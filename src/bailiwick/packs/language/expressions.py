@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from bailiwick.model import INTEGER_MAX, JsonValue
-from bailiwick.packs.syntax import Clause, SyntaxFault, parse
+from bailiwick.packs.language.syntax import Clause, SyntaxFault, parse
 
 TYPES = ("boolean", "integer", "string", "booleans", "integers", "strings")
 """The types of inputs, parameters and measures; the last three are lists."""

@@ -1,0 +1,1 @@
+"""How well a pack is tried: its cases, and what they leave untouched."""
