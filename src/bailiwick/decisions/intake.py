@@ -28,12 +28,16 @@ ReadRow = Callable[[bytes], tuple[Run, ModuleRef]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawInput:
-    """One input as it came: its media (``csv`` or ``json``), its text, for CSV the header line, and where it stood."""
+    """One input as it came: its media (``csv`` or ``json``), its text, for CSV the header line, and where it stood.
+
+    ``queued`` is the record that said that it waits, where it did.
+    """
 
     media: str
     body: str
     header: str | None = None
     line: int | None = None
+    queued: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ def intake(
     _check_size(raw)
     facts, modules, fuel = _facts(raw, read_row)
     pack.check_input(facts)
-    question: dict[str, JsonValue] = {"media": raw.media, "header": raw.header, "body": raw.body}
+    question = question_of(raw)
     stored: dict[str, JsonValue] = {
         **question,
         "format": OBSERVATION_FORMAT,
@@ -88,6 +92,11 @@ def intake(
         decided_at=moment.decided_at,
         fuel=fuel,
     )
+
+
+def question_of(raw: RawInput) -> dict[str, JsonValue]:
+    """Give what makes two inputs the same: media, header and text, and nothing of when or where they came."""
+    return {"media": raw.media, "header": raw.header, "body": raw.body}
 
 
 def restore(blob: bytes) -> tuple[RawInput, str | None, Moment]:

@@ -39,7 +39,7 @@ def seal(
     ]
     draft = Draft(
         event_type=SEALED,
-        resource="observation/" + _keyed(secret, "observation", observation.unsalted)[:32],
+        resource=subject_name(observation.unsalted, secret),
         detail={
             "observation": observation.digest,
             "evidence": evidence.digest,
@@ -65,6 +65,16 @@ def effect_key(observation: Observation, effect: Effect, secret: bytes) -> str:
     source = b"pack" if effect.key is not None else b"observation"
     scope = canonical_bytes([observation.tenant, effect.type, source.decode()])
     return "hmac-sha256:" + _keyed(secret, "effect", scope + b"\n" + what)
+
+
+def subject_name(unsalted: bytes, secret: bytes) -> str:
+    """Give the opaque name of what a decision is about: the same input has the same name, and tells nobody what it is.
+
+    Args:
+        unsalted: Canonical bytes of the input as it came.
+        secret: The tenant's key for opaque names.
+    """
+    return "observation/" + _keyed(secret, "observation", unsalted)[:32]
 
 
 def _keyed(secret: bytes, purpose: str, data: bytes) -> str:

@@ -21,7 +21,7 @@ from bailiwick.ledger.receipt import verify_growth, verify_receipt
 from bailiwick.ledger.restore import Restored, restore_ledger
 from bailiwick.ledger.retention import LegalHold, Retention, kept_until
 from bailiwick.ledger.search import Page, Query, Search
-from bailiwick.ledger.subjects import CALL, ERASED, EXPIRED, keeps_something, unnamed_digests
+from bailiwick.ledger.subjects import CALL, ERASED, EXPIRED, QUEUED, keeps_something, unnamed_digests
 from bailiwick.ledger.timeline import Past, Timeline
 from bailiwick.ledger.witness import Cosigner, Outcome, WitnessVerdict
 
@@ -30,6 +30,7 @@ __all__ = [
     "ERASED",
     "EXPIRED",
     "KEYS",
+    "QUEUED",
     "Bundle",
     "Cosigner",
     "Heads",

@@ -1,6 +1,7 @@
 """Which records have something kept beside the ledger, for the subject that is their resource. Pure.
 
-A decision keeps its observation and evidence, a call of a module its input, output and transcript. What is kept goes by
+A decision keeps its observation and evidence, a call of a module its input, output and transcript, an input that waits
+itself. What is kept goes by
 subject, with its key; the record stays, and its digests tell nothing then.
 """
 
@@ -13,9 +14,12 @@ from bailiwick.ledger.retention import DECISION
 from bailiwick.model import Record
 
 CALL = "module.called"
+QUEUED = "input.queued"
 ERASED, EXPIRED = "subject.erased", "subject.expired"
 """Types of the records that tell of it: somebody asked for it, or its time was over."""
-_UNNAMED: Mapping[str, tuple[str, ...]] = MappingProxyType({DECISION: ("observation", "evidence"), CALL: ()})
+_UNNAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {DECISION: ("observation", "evidence"), CALL: (), QUEUED: ()}
+)
 """For each type that keeps something, the fields with digests of what an early version kept without saying for whom."""
 
 
