@@ -7,6 +7,7 @@ tested; ``&&`` and ``||`` absorb what they need not know (Kleene logic), as CEL 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -167,6 +168,12 @@ class Language:
         variables = {engine_name(path): self._engine_types[kind] for path, kind in types.items()}
         variables |= {asking_name(path): cel.Type.BOOL for path in types if path.startswith("in.")}
         self._environment = cel.NewEnv(variables=variables)
+
+    def apart(self) -> Language:
+        """Give the same names with a count of expressions of its own, for what is tried beside a pack."""
+        other = copy(self)
+        other._programs = 0
+        return other
 
     def compile(self, text: str, expected: str | None) -> Expression:
         """Compile an expression that must have the type ``expected``; None takes any of ``TYPES``.

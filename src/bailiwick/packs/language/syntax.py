@@ -90,6 +90,20 @@ def parse(text: str, declared: Container[str]) -> Clause:
     return parser.clause(0, len(tokens), depth=0)
 
 
+def pieces(text: str) -> list[tuple[str, str, int, int]]:
+    """Take an expression's text apart: the kind of each piece, its text, and where it begins and ends.
+
+    Kinds are ``text``, ``integer``, ``name`` and ``sign``; space between them is left out.
+
+    Raises:
+        SyntaxFault: a character or literal that a pack may not use.
+
+    >>> [text for _, text, _, _ in pieces("in.days>=7")]
+    ['in', '.', 'days', '>=', '7']
+    """
+    return [(token.kind, token.text, token.start, token.end) for token in _tokens(text)]
+
+
 def _tokens(text: str) -> Iterator[_Token]:
     before = _Token("space", "", 0, 0)
     position = 0
