@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bailiwick.model import JsonValue, Read
+from bailiwick.packs.format.asking import Policy, Question, Reading, Section
+from bailiwick.packs.format.foreign import FactRule, Facts, Scale
+from bailiwick.packs.format.law import Control, DatedValue, Law, Parameter, Source
+from bailiwick.packs.format.pinned import Attachment, ModuleUse, Supersedes
+from bailiwick.packs.format.tries import Case, Property
 from bailiwick.packs.language.dates import is_date
 from bailiwick.packs.language.expressions import Alternatives, Expression, Language, asking_name, engine_name
 from bailiwick.schema import Contract
@@ -17,6 +22,49 @@ INDETERMINATE = "indeterminate"
 INPUT_SCHEMA = "schemas/input.json"
 """Where a pack keeps the schema of its facts."""
 
+FORMAT_1 = "bailiwick-pack/1"
+FORMAT_2 = "bailiwick-pack/2"
+"""The versions of the format; what came with the second is refused in a pack of the first."""
+
+__all__ = [
+    "FORMAT_1",
+    "FORMAT_2",
+    "INDETERMINATE",
+    "INPUT_SCHEMA",
+    "Approval",
+    "Assumption",
+    "Attachment",
+    "Call",
+    "CallGives",
+    "Case",
+    "Control",
+    "DatedValue",
+    "Duty",
+    "EffectRule",
+    "FactRule",
+    "Facts",
+    "ImpactRow",
+    "InputField",
+    "IntakeModule",
+    "Law",
+    "Level",
+    "Measure",
+    "ModuleUse",
+    "Pack",
+    "Parameter",
+    "Policy",
+    "Property",
+    "Question",
+    "Reading",
+    "Scale",
+    "Section",
+    "Source",
+    "Supersedes",
+    "Table",
+    "TableRow",
+    "input_field",
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeModule:
@@ -25,57 +73,6 @@ class IntakeModule:
     module: str
     digest: str
     function: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A text of law: its citation, whether it is in force, and since and until when (dates; None is open)."""
-
-    id: str
-    citation: str
-    title: str
-    status: str
-    valid_from: str | None
-    valid_to: str | None
-    url: str | None
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Give the source as JSON."""
-        return {
-            "id": self.id,
-            "citation": self.citation,
-            "title": self.title,
-            "status": self.status,
-            "from": self.valid_from,
-            "to": self.valid_to,
-            "url": self.url,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatedValue:
-    """What a parameter is from a date on, and by which text. ``read`` is how a trace shows it."""
-
-    valid_from: str
-    value: JsonValue
-    cite: str
-    read: Read
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A number or word of the law that changes in time. ``values`` ascend by date."""
-
-    id: str
-    type: str
-    unit: str | None
-    title: str
-    values: tuple[DatedValue, ...]
-
-    @property
-    def path(self) -> str:
-        """The name that rules read it by."""
-        return "p." + self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +148,12 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A measure as a decision table (DMN hit policies ``first`` and ``unique``); its conditions are judged as one."""
+    """A measure as a decision table; its conditions are judged as one.
+
+    ``hit`` is DMN's: ``first``, ``unique``, ``any`` (all rows that hold give one value), ``priority`` (the value that
+    stands first in ``priority``), ``collect`` (a list of the values of all rows that hold, in order; or, where
+    ``collect`` is ``sum``, ``min``, ``max`` or ``count``, that one integer).
+    """
 
     id: str
     type: str
@@ -159,6 +161,8 @@ class Table:
     hit: str
     rows: tuple[TableRow, ...]
     conditions: Alternatives
+    priority: tuple[JsonValue, ...] = ()
+    collect: str | None = None
 
     @property
     def path(self) -> str:
@@ -172,10 +176,53 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """Measures and tables that read only what earlier levels gave, and the engine's names of what they read."""
+class CallGives:
+    """A measure that a module's answer gives: its type, its unit, and where it stands (JSON Pointer in the output)."""
 
-    rules: tuple[Measure | Table, ...]
+    id: str
+    type: str
+    unit: str | None
+    pointer: str
+
+    @property
+    def path(self) -> str:
+        """The name that rules read it by."""
+        return "m." + self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Measures that a module computes, all from one call of it in each decision.
+
+    The module is given one JSON object. ``input`` are its members as expressions; ``facts`` are members that are facts
+    as they were given, objects and lists too (``in.…`` paths). A name with dots makes objects within it. ``paths`` are
+    what the rules after it read.
+    """
+
+    id: str
+    use: ModuleUse
+    input: Mapping[str, Expression]
+    facts: Mapping[str, str]
+    gives: tuple[CallGives, ...]
+    cite: tuple[str, ...]
+    says: str | None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The names that rules read its measures by."""
+        return tuple(each.path for each in self.gives)
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Every expression of it."""
+        return tuple(self.input.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """Measures, tables and calls that read only what earlier levels gave, and the engine's names of what they read."""
+
+    rules: tuple[Measure | Table | Call, ...]
     names: frozenset[str]
 
 
@@ -208,8 +255,19 @@ class ImpactRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A person must approve an effect before it is carried out, within so many minutes (None: without an end)."""
+
+    within_minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EffectRule:
-    """An act that a decision asks for when its outcome is one of ``outcomes`` and ``when`` (if any) holds."""
+    """An act that a decision asks for when its outcome is one of ``outcomes`` and ``when`` (if any) holds.
+
+    ``schema`` is the file with the JSON Schema of its parameters, ``contract`` that schema compiled: parameters that
+    break it make the effect one that is not asked for.
+    """
 
     id: str
     type: str
@@ -219,38 +277,14 @@ class EffectRule:
     parameters: Mapping[str, Expression]
     cite: tuple[str, ...]
     says: str | None
+    schema: str | None = None
+    contract: Contract | None = field(default=None, repr=False, compare=False)
+    approval: Approval | None = None
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
         """Every expression of it."""
         return tuple(each for each in (self.when, self.key, *self.parameters.values()) if each is not None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """An example that the pack must decide as written; ``legal_date`` None takes it from the input."""
-
-    file: str
-    name: str
-    legal_date: str | None
-    input: Mapping[str, JsonValue]
-    outcome: str | None
-    measures: Mapping[str, JsonValue]
-    indeterminate: tuple[str, ...]
-    obligations: tuple[Mapping[str, JsonValue], ...] | None
-    effects: tuple[Mapping[str, JsonValue], ...] | None
-    cites: tuple[str, ...]
-    because: str | None
-    status: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Law:
-    """From which date the pack knows the law, and until which (None: still), with the text that says so."""
-
-    valid_from: str
-    valid_to: str | None
-    cite: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +323,25 @@ class Pack:
     legal_date_path: str | None
     language: Language = field(repr=False, compare=False)
     contract: Contract = field(repr=False, compare=False)
+    format: str = FORMAT_1
+    kernel: str | None = None
+    languages: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    licence: str | None = None
+    supersedes: Supersedes | None = None
+    modules: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    calls: tuple[Call, ...] = ()
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+    controls: tuple[Control, ...] = ()
+    properties: tuple[Property, ...] = field(default=(), repr=False)
+    facts: Facts | None = None
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    output_contract: Contract | None = field(default=None, repr=False, compare=False)
+    property_language: Language | None = field(default=None, repr=False, compare=False)
 
     def check_input(self, facts: Any) -> None:
         """Refuse facts that the pack's input schema refuses.

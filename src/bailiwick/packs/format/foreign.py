@@ -1,0 +1,74 @@
+"""Documents that were not written for us: the contract of their owner, and where in them the facts stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bailiwick.errors import NotFound
+from bailiwick.packs.format.pinned import Attachment
+from bailiwick.schema import Contract
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How a decimal number becomes an integer: times ten to the ``places``, then rounded.
+
+    ``rounding`` is ``exact`` (a remainder is refused), ``half-even``, ``half-up`` (away from zero) or ``down`` (towards
+    zero).
+    """
+
+    places: int
+    rounding: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactRule:
+    """One fact taken from a foreign document.
+
+    ``path`` is the fact as rules read it (``in.…``) and ``keys`` the keys to it, ``pointer`` a JSON Pointer in which
+    ``*`` stands for each item of a list, ``take`` what is made of the places it leads to: ``value`` (the only one),
+    ``values`` (all, in order), ``count``, ``sum`` or ``exists``. ``type`` and ``unit`` are those of the fact.
+    """
+
+    path: str
+    keys: tuple[str, ...]
+    pointer: str
+    take: str
+    type: str
+    scale: Scale | None
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """How the facts are taken from a document of a foreign contract (``rules/facts.yaml``).
+
+    ``contract_path`` is a file of the pack or the path of an attachment; ``is_format_asserted`` whether ``format``
+    refuses. ``contract`` is None where the attachment was not supplied: see ``document_contract``.
+    """
+
+    contract_path: str
+    is_format_asserted: bool
+    rules: tuple[FactRule, ...]
+    attachment: Attachment | None = None
+    contract: Contract | None = field(default=None, repr=False, compare=False)
+
+    def document_contract(self) -> Contract:
+        """Give the compiled contract of the foreign document.
+
+        Raises:
+            NotFound: it is an attachment that nobody supplied (``attachment-missing``).
+        """
+        if self.contract is not None:
+            return self.contract
+        assert self.attachment is not None, "a contract that is a file of the pack is always compiled"
+        raise attachment_missing(self.attachment)
+
+
+def attachment_missing(attachment: Attachment) -> NotFound:
+    """Give the error for an attachment that nobody supplied (code ``attachment-missing``)."""
+    return NotFound(
+        f"the pack rests on {attachment.path} ({attachment.digest}), which is not in it and was not supplied",
+        hint=f"get it from {attachment.url} and name its folder: --attach FOLDER; it is found by its digest",
+        code="attachment-missing",
+    )
