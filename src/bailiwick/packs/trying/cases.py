@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from bailiwick.errors import UsageRefused
 from bailiwick.model import Decision, JsonValue, Status
-from bailiwick.packs.evaluation.evaluate import evaluate
-from bailiwick.packs.format.pack import Case, Pack, Table
+from bailiwick.packs.format.pack import Case, Pack
+from bailiwick.packs.trying.coverage import to_touch, touched_by
+from bailiwick.packs.trying.known import decide, legal_date_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,27 +57,29 @@ def run_cases(pack: Pack) -> CaseReport:
     failures: list[CaseFailure] = []
     touched: set[str] = set()
     for case in pack.cases:
-        differences = _run(pack, case, touched)
+        decision, differences = try_case(pack, case)
+        if decision is not None:
+            touched.update(touched_by(decision))
         if differences:
             failures.append(CaseFailure(file=case.file, name=case.name, differences=tuple(differences)))
-    uncovered = [name for name in _to_touch(pack) if name not in touched]
+    uncovered = [name for name in to_touch(pack) if name not in touched]
     return CaseReport(cases=len(pack.cases), failed=tuple(failures), uncovered=tuple(uncovered))
 
 
-def _run(pack: Pack, case: Case, touched: set[str]) -> list[str]:
-    legal_date = case.legal_date if case.legal_date is not None else pack.legal_date_in(case.input)
+def try_case(pack: Pack, case: Case) -> tuple[Decision | None, list[str]]:
+    """Decide one case and compare: the decision, or None where none could be made, and each difference."""
+    legal_date = legal_date_of(pack, case)
     if legal_date is None:
-        return ["no legal_date, and the input does not say when it happened"]
-    known_at = case.input.get("known_at")
+        return None, ["no legal_date, and the input does not say when it happened"]
     try:
-        decision = evaluate(pack, case.input, legal_date, known_at if isinstance(known_at, str) else None)
+        decision = decide(pack, case.input, legal_date)
     except UsageRefused as error:
-        return [error.message]
-    touched.update(_touched(decision))
-    return _differences(case, decision)
+        return None, [error.message]
+    return decision, differences_of(case, decision)
 
 
-def _differences(case: Case, decision: Decision) -> list[str]:
+def differences_of(case: Case, decision: Decision) -> list[str]:
+    """Compare a decision with what a case says of it: each difference as a sentence."""
     found: list[str] = []
     impact = decision.impact
     if case.outcome is not None and case.outcome != impact.outcome:
@@ -125,45 +127,3 @@ def _differing_lists(
 def _is_same(given: JsonValue, expected: JsonValue) -> bool:
     """Compare as JSON does: true is not 1."""
     return json.dumps(given, sort_keys=True) == json.dumps(expected, sort_keys=True)
-
-
-# --- coverage -------------------------------------------------------------------------------------------------------
-
-
-def _to_touch(pack: Pack) -> list[str]:
-    """Name everything that cases should touch; a yes-or-no measure twice."""
-    names: list[str] = []
-    for rule in (rule for level in pack.levels for rule in level.rules):
-        if isinstance(rule, Table):
-            names += [f"table row {rule.id}.{row.id}" for row in rule.rows]
-        elif rule.type == "boolean":
-            names += [f"measure {rule.id} true", f"measure {rule.id} false"]
-        else:
-            names.append(f"measure {rule.id}")
-    names += [f"assumption {assumption.id}" for assumption in pack.assumptions]
-    names += [f"row {row.id}" for row in pack.rows]
-    names += [f"effect {effect.id}" for effect in pack.effects]
-    return [*names, "indeterminate"]
-
-
-def _touched(decision: Decision) -> list[str]:
-    names = [] if decision.impact.outcome != "indeterminate" else ["indeterminate"]
-    for entry in decision.trace:
-        if entry.status is not Status.COMPUTED:
-            continue
-        if entry.kind == "measure":
-            names += _touched_measure(entry.rule, entry.value, entry.because)
-        elif entry.kind == "impact":
-            names.append(f"row {entry.rule}")
-        elif entry.value is True:
-            names.append(f"{entry.kind} {entry.rule}")
-    return names
-
-
-def _touched_measure(name: str, value: Any, because: str | None) -> list[str]:
-    names = [f"measure {name}"]
-    if isinstance(value, bool):
-        names.append(f"measure {name} {str(value).lower()}")
-    if because is not None and because.startswith("row "):
-        names.append(f"table row {name}.{because.removeprefix('row ').partition(':')[0]}")
-    return names

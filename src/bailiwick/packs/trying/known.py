@@ -1,0 +1,101 @@
+"""What a decision knew: every fact, parameter and measure by name, so that single conditions can be judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bailiwick.errors import UsageRefused
+from bailiwick.model import Decision, JsonValue, Status
+from bailiwick.packs.evaluation.evaluate import evaluate
+from bailiwick.packs.format.pack import Case, Pack
+from bailiwick.packs.format.parameters import in_force
+from bailiwick.packs.language.expressions import Expression, is_of_type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """One decision with what it was made from; ``raw`` is the scope that assumptions saw, ``scope`` that of rules."""
+
+    facts: Mapping[str, JsonValue]
+    legal_date: str
+    decision: Decision
+    raw: Any = field(repr=False)
+    scope: Any = field(repr=False)
+
+    def value(self, expression: Expression, *, is_raw: bool = False) -> JsonValue:
+        """Judge one expression of the pack again; None where it has no value."""
+        return expression.answer(self.raw if is_raw else self.scope, {})[0]
+
+
+def legal_date_of(pack: Pack, case: Case) -> str | None:
+    """Give the day that a case is judged by: its own, or the one that stands in its input."""
+    return case.legal_date if case.legal_date is not None else pack.legal_date_in(case.input)
+
+
+def decide(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str) -> Decision:
+    """Decide facts as a caller would: the moment of knowing is the fact ``known_at``, where that is text."""
+    known_at = facts.get("known_at")
+    return evaluate(pack, facts, legal_date, known_at if isinstance(known_at, str) else None)
+
+
+def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, decision: Decision | None = None) -> Known:
+    """Decide facts, unless that was done, and bind what the decision knew.
+
+    Raises:
+        UsageRefused: ``legal_date`` is not a date.
+    """
+    made = decide(pack, facts, legal_date) if decision is None else decision
+    values = _given(pack, facts)
+    values.update(
+        (parameter.path, dated.value)
+        for parameter in pack.parameters
+        if (dated := in_force(parameter, legal_date)) is not None
+    )
+    raw = pack.language.scope(values)
+    measured = {f"m.{each.id}": each.value for each in made.measurements if each.status is Status.COMPUTED}
+    scope = pack.language.scope({**values, **_assumed(pack, values, raw), **measured})
+    return Known(facts=facts, legal_date=legal_date, decision=made, raw=raw, scope=scope)
+
+
+def known_cases(pack: Pack) -> list[tuple[Case, Known]]:
+    """Decide every case of a pack that has a day to be judged by."""
+    found = []
+    for case in pack.cases:
+        legal_date = legal_date_of(pack, case)
+        if legal_date is None:
+            continue
+        try:
+            found.append((case, known_of(pack, case.input, legal_date)))
+        except UsageRefused:
+            continue
+    return found
+
+
+def _given(pack: Pack, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Bind the facts that are there and of the declared type, by the engine's names."""
+    values: dict[str, JsonValue] = {}
+    for each in pack.inputs:
+        value: Any = facts
+        for key in each.keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        values[each.asking_name] = value is not None
+        if value is not None and is_of_type(value, each.type):
+            values[each.engine_name] = value
+    return values
+
+
+def _assumed(pack: Pack, values: Mapping[str, JsonValue], raw: Any) -> dict[str, JsonValue]:
+    """Give what assumptions put in the place of absent facts: for each the first that holds and has a value."""
+    names = {each.path: each for each in pack.inputs}
+    assumed: dict[str, JsonValue] = {}
+    for assumption in pack.assumptions:
+        absent = names.get(assumption.path) if assumption.path is not None else None
+        if absent is None or values.get(absent.asking_name) or absent.engine_name in assumed:
+            continue
+        if assumption.value is not None and assumption.when.answer(raw, {})[0] is True:
+            value, causes = assumption.value.answer(raw, {})
+            if not causes:
+                assumed[absent.engine_name] = value
+    return assumed
