@@ -53,10 +53,13 @@ LASTING_TYPES = frozenset(
         "module.removed",
         "module.started",
         "module.stopped",
+        "pack.activated",
+        "pack.installed",
+        "pack.source-changed",
     }
 )
-"""Types of which a tenant's modules, grants and revoked keys are folded: without one of them, a revoked key is trusted
-again, and a module that is in use is gone. Permanent as well."""
+"""Types of which a tenant's modules, packs, grants and revoked keys are folded: without one of them, a revoked key is
+trusted again, a module that is in use is gone, or an older law is back. Permanent as well."""
 
 _PERIOD = re.compile(r"P(?=[0-9])(?:([0-9]{1,3})Y)?(?:([0-9]{1,4})M)?\Z")
 _TYPE = re.compile(r"[a-z][a-z0-9_-]{0,60}(?:\.[a-z][a-z0-9_-]{0,60}){0,2}\Z")

@@ -1,4 +1,4 @@
-"""Which modules a tenant has, whom it trusts and what it granted: a fold over the ``module.*`` records of its ledger.
+"""What a tenant has and whom it trusts: a fold over the ``module.*`` and ``pack.*`` records of its ledger.
 
 The ledger is the truth. The folded state is kept so that nobody folds from the first record each time; it carries a MAC
 under a secret of the tenant, so that a state from elsewhere, or a changed one, is worth nothing and is folded anew.
@@ -17,15 +17,26 @@ from bailiwick.keys import Verifier
 from bailiwick.ledger import ERASED, EXPIRED
 from bailiwick.model import Cursor, ModuleRef, Record, Tier
 from bailiwick.schema import parse_document
+from bailiwick.supervisor.packstate import (
+    DAY_CHARACTERS,
+    PACK_ACTIVATED,
+    PACK_INSTALLED,
+    SOURCE_CHANGED,
+    FollowedSource,
+    InstalledPack,
+    fold_activated,
+    fold_installed,
+    fold_source,
+    read_packs,
+    write_packs,
+)
 from bailiwick.trust import TrustedKeys
 
-FORMAT = "bailiwick-modules/1"
+FORMAT = "bailiwick-modules/2"
 STATE_BYTES_MAX = 65_536
 """Longest state that is kept, in bytes: what a ``CursorStore`` takes. A longer one is folded anew each time."""
 MAC_CONTEXT = b"bailiwick-modules-state\n"
 START = Cursor(count=0, leaf="")
-DAY_CHARACTERS = 10
-"""The date of a record's time, in characters: ``2026-11-21``."""
 
 KEY_TRUSTED, KEY_REVOKED = "module.key-trusted", "module.key-revoked"
 INSTALLED, REFUSED, REMOVED = "module.installed", "module.refused", "module.removed"
@@ -98,6 +109,8 @@ class FleetState:
     day: str = ""
     fuel_used: int = 0
     erasures: int = 0
+    packs: Mapping[str, InstalledPack] = field(default_factory=dict)
+    sources: Mapping[str, FollowedSource] = field(default_factory=dict)
 
     @property
     def keys(self) -> TrustedKeys:
@@ -121,8 +134,8 @@ class FleetState:
 
     def to_bytes(self, secret: bytes) -> bytes:
         """Write the state down, with a MAC under the tenant's secret."""
-        stored = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
-        body = canonical_bytes({"format": FORMAT, **stored})
+        stored = {each.name: _plain(getattr(self, each.name)) for each in fields(self) if each.name != "packs"}
+        body = canonical_bytes({"format": FORMAT, **stored, "packs": write_packs(self.packs)})
         return _mac(secret, body) + b"\n" + body
 
 
@@ -159,6 +172,8 @@ def _state(stored: dict[str, Any]) -> FleetState:
         day=stored["day"],
         fuel_used=stored["fuel_used"],
         erasures=stored["erasures"],
+        packs=read_packs(stored["packs"]),
+        sources={name: FollowedSource(**each) for name, each in stored["sources"].items()},
     )
 
 
@@ -169,7 +184,7 @@ def _mac(secret: bytes, body: bytes) -> bytes:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, Cursor | Installed | Grant | Floor):
+    if isinstance(value, Cursor | Installed | Grant | Floor | FollowedSource):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     return list(value) if isinstance(value, tuple) else value
 
@@ -261,6 +276,18 @@ def _erase(state: FleetState, _: Record) -> FleetState:
     return replace(state, erasures=state.erasures + 1)
 
 
+def _install_pack(state: FleetState, record: Record) -> FleetState:
+    return replace(state, packs=fold_installed(state.packs, record))
+
+
+def _activate_pack(state: FleetState, record: Record) -> FleetState:
+    return replace(state, packs=fold_activated(state.packs, record))
+
+
+def _move_source(state: FleetState, record: Record) -> FleetState:
+    return replace(state, sources=fold_source(state.sources, record))
+
+
 def _without(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if key != name}
 
@@ -277,6 +304,9 @@ _CHANGES = {
     CALLED: _call,
     ERASED: _erase,
     EXPIRED: _erase,
+    PACK_INSTALLED: _install_pack,
+    PACK_ACTIVATED: _activate_pack,
+    SOURCE_CHANGED: _move_source,
 }
 FOLDED_TYPES = frozenset(_CHANGES)
-"""Types of the records that say something of modules."""
+"""Types of the records that say something of what a tenant has, and of whom it trusts."""
