@@ -17,6 +17,7 @@ from bailiwick.cli.options import TenantOptions, open_node
 from bailiwick.errors import NotFound, Unavailable, UsageRefused
 
 Format = Literal["auto", "json", "jsonl", "csv"]
+Priority = Literal["now", "later"]
 BATCH_MAX = 64
 """Most inputs that share one flush, in number."""
 
@@ -36,6 +37,7 @@ def decide(
     written_as: Annotated[Format, Parameter(name="--format")] = "auto",
     legal_date: str | None = None,
     batch: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=BATCH_MAX))] = BATCH_MAX,
+    priority: Priority = "now",
     options: TenantOptions = TenantOptions(),
 ) -> int:
     """Decide every input by a pack, and seal each decision.
@@ -49,6 +51,7 @@ def decide(
         written_as: How the file is written; auto goes by the file's name, or by its first characters.
         legal_date: Day to judge by, YYYY-MM-DD, where the inputs do not say when they happened.
         batch: How many inputs share one flush to disk; 1 answers each before the next is read.
+        priority: What becomes of an input whose module cannot run now: refused at once, or kept to be decided later.
     """
     outcomes: Counter[str] = Counter()
     with (
@@ -57,16 +60,21 @@ def decide(
         screen.progress("deciding", beside_output=True) as advance,
     ):
         inputs = node.read_inputs(stream, format_of(file, stream) if written_as == "auto" else written_as)
-        for answer in node.decide(tenant, pack, inputs, legal_date=legal_date, batch=batch):
+        for answer in node.decide(
+            tenant, pack, inputs, legal_date=legal_date, batch=batch, may_wait=priority == "later"
+        ):
             line = answer.to_json()
-            outcomes[line.get("outcome", "refused")] += 1
-            print(json.dumps(line) if options.json else screen.plain(_text(line)), flush=True)
+            outcomes["waiting" if "queued" in line else line.get("outcome", "refused")] += 1
+            print(json.dumps(line) if options.json else screen.plain(answer_text(line)), flush=True)
             advance(1)
     screen.say(f"{sum(outcomes.values())} inputs: " + ", ".join(f"{n} {word}" for word, n in outcomes.most_common()))
     return 1 if outcomes["refused"] else 0
 
 
-def _text(line: dict[str, Any]) -> str:
+def answer_text(line: dict[str, Any]) -> str:
+    """Say for people what became of one input."""
+    if "queued" in line:
+        return f"record {line['queued']:<5}waits: its module cannot run now; bailiwick inputs decide"
     if "error" in line:
         error = line["error"]
         return f"refused     {error['code']}: {error['message']}"

@@ -103,11 +103,12 @@ def _decide(node: Node, tenant: str, file: str | None, legal_date: str) -> dict[
             tenant, PACK, node.read_inputs(stream, format_of(name, stream)), legal_date=legal_date
         ):
             inputs += 1
-            if isinstance(answer, Refused):
-                refusals.append(answer.to_json()["error"])
-            else:
+            if isinstance(answer, Decided):
                 first = first or time.perf_counter() - STARTED_S
                 records.append(answer)
+            else:
+                assert isinstance(answer, Refused)
+                refusals.append(answer.to_json()["error"])
             advance(1)
         seconds = time.perf_counter() - begun
     return {

@@ -8,16 +8,18 @@ from bailiwick.decisions.execute import EffectsReport, Executor, catch_up
 from bailiwick.decisions.explain import Branch, Explanation, explain
 from bailiwick.decisions.inputs import read_inputs
 from bailiwick.decisions.intake import RawInput, ReadRow
-from bailiwick.decisions.loop import BATCH_MAX, Decided, Loop, Refused
+from bailiwick.decisions.loop import BATCH_MAX, Answer, Decided, Loop, Queued, Refused
 from bailiwick.decisions.projections import PROJECTIONS, find_projection
 from bailiwick.decisions.prune import Pruner, Pruning, Went, find_needs
 from bailiwick.decisions.replay import Difference, Replayer, ReplayReport
 from bailiwick.decisions.shelf import check_modules, fetch, keep
+from bailiwick.decisions.waiting import WaitingInput, fetch_waiting, taken, waiting_inputs
 
 __all__ = [
     "BATCH_MAX",
     "PROJECTIONS",
     "SUBJECTS_MAX",
+    "Answer",
     "Branch",
     "Decided",
     "Difference",
@@ -29,19 +31,24 @@ __all__ = [
     "Loop",
     "Pruner",
     "Pruning",
+    "Queued",
     "RawInput",
     "ReadRow",
     "Refused",
     "ReplayReport",
     "Replayer",
+    "WaitingInput",
     "Went",
     "catch_up",
     "check_modules",
     "explain",
     "fetch",
+    "fetch_waiting",
     "find_needs",
     "find_projection",
     "keep",
     "read_inputs",
     "subject_of",
+    "taken",
+    "waiting_inputs",
 ]

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
-from bailiwick.canonical import time_text
+from bailiwick.canonical import canonical_bytes, time_text
 from bailiwick.decisions.decide import decide
-from bailiwick.decisions.intake import Moment, RawInput, ReadRow, intake
-from bailiwick.decisions.seal import seal
+from bailiwick.decisions.intake import Moment, RawInput, ReadRow, intake, question_of
+from bailiwick.decisions.seal import seal, subject_name
+from bailiwick.decisions.waiting import Parked, park, taken
 from bailiwick.errors import BailiwickError, InputRefused, LedgerPoisoned, ModuleFailed, Unavailable
-from bailiwick.model import SALT_BYTES, Actor, JsonValue, Receipt, Sealed
+from bailiwick.model import SALT_BYTES, Actor, Draft, JsonValue, Receipt, Sealed
 from bailiwick.packs import Pack
 from bailiwick.ports import BlobStore, Clock, Entropy, Recorder
 
@@ -60,8 +61,27 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """An input that waits until its module can run: it is kept, and the receipt says where that is recorded."""
+
+    receipt: Receipt
+    line: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the answer as JSON; ``queued`` is the receipt's index."""
+        answer = {"queued": self.receipt.index, "receipt": self.receipt.to_json()}
+        return answer if self.line is None else {**answer, "line": self.line}
+
+
+Answer: TypeAlias = Decided | Queued | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
-    """Everything that deciding for one tenant by one pack needs."""
+    """Everything that deciding for one tenant by one pack needs.
+
+    ``may_wait`` says that an input whose module cannot run now is kept to be decided later; else it is refused at once.
+    """
 
     tenant: str
     pack: Pack
@@ -73,6 +93,7 @@ class Loop:
     secret: bytes
     actor: Actor
     versions: Mapping[str, JsonValue]
+    may_wait: bool = False
 
     def run(
         self,
@@ -80,7 +101,7 @@ class Loop:
         *,
         legal_date: str | None = None,
         batch: int = BATCH_MAX,
-    ) -> Iterator[Decided | Refused]:
+    ) -> Iterator[Answer]:
         """Decide inputs in order and give one answer for each, sealed and durable.
 
         Args:
@@ -98,44 +119,56 @@ class Loop:
         while taken := list(islice(source, batch)):
             yield from self._decide_batch(taken, legal_date)
 
-    def _decide_batch(self, taken: list[RawInput | InputRefused], legal_date: str | None) -> list[Decided | Refused]:
+    def _decide_batch(self, taken: list[RawInput | InputRefused], legal_date: str | None) -> list[Answer]:
         prepared = [self._prepare(each, legal_date) for each in taken]
-        sealed = [each for each, _ in prepared if isinstance(each, Sealed)]
-        receipts = iter(self._keep(sealed))
-        return [
-            Refused(error=each, line=line)
-            if isinstance(each, BailiwickError)
-            else Decided(
-                outcome=each.decision.impact.outcome,
-                evidence=each.evidence.digest,
-                receipt=next(receipts),
-                line=line,
-            )
-            for each, line in prepared
-        ]
+        receipts = iter(self._keep(prepared))
+        answers: list[Answer] = []
+        for each in prepared:
+            came, line = each.came, each.line
+            if isinstance(came, BailiwickError):
+                answers.append(Refused(error=came, line=line))
+            elif isinstance(came, Parked):
+                answers.append(Queued(receipt=next(receipts), line=line))
+            else:
+                outcome, evidence = came.decision.impact.outcome, came.evidence.digest
+                answers.append(Decided(outcome=outcome, evidence=evidence, receipt=next(receipts), line=line))
+        return answers
 
-    def _keep(self, sealed: list[Sealed]) -> list[Receipt]:
-        if not sealed:
-            return []
-        self.blobs.put_many(
-            self.tenant,
-            [blob for each in sealed for blob in (each.observation.blob, each.evidence.blob)],
-            [each.draft.resource for each in sealed for _ in range(2)],
-        )
-        return self.recorder.record_many(self.tenant, [each.draft for each in sealed])
+    def _keep(self, prepared: list[_Prepared]) -> list[Receipt]:
+        """Keep the blobs of a batch, then its records: decisions and inputs that wait, and then what waits no more."""
+        kept = [(each, *_kept_of(each.came)) for each in prepared if not isinstance(each.came, BailiwickError)]
+        blobs = [(blob, draft.resource) for _, found, draft in kept for blob in found]
+        if blobs:
+            self.blobs.put_many(self.tenant, [blob for blob, _ in blobs], [subject for _, subject in blobs])
+        drafts = [draft for _, _, draft in kept]
+        drafts += [each.ended for each in prepared if each.ended is not None]
+        return self.recorder.record_many(self.tenant, drafts) if drafts else []
 
-    def _prepare(
-        self, each: RawInput | InputRefused, legal_date: str | None
-    ) -> tuple[Sealed | BailiwickError, int | None]:
+    def _prepare(self, each: RawInput | InputRefused, legal_date: str | None) -> _Prepared:
         """Take one input up to its seal; whatever is wrong with it stays its own."""
         if isinstance(each, InputRefused):
-            return each, None
+            return _Prepared(came=each)
         try:
-            return self._seal(each, legal_date), each.line
+            sealed = self._seal(each, legal_date)
         except LedgerPoisoned:
             raise
-        except (InputRefused, ModuleFailed, Unavailable) as error:
-            return error, each.line
+        except Unavailable as error:
+            waits = self.may_wait and each.queued is None
+            return _Prepared(came=self._park(each, legal_date) if waits else error, line=each.line)
+        except (InputRefused, ModuleFailed) as error:
+            return _Prepared(came=error, line=each.line, ended=self._ended(each, error.code))
+        return _Prepared(came=sealed, line=each.line, ended=self._ended(each))
+
+    def _park(self, raw: RawInput, legal_date: str | None) -> Parked:
+        salt = self.entropy.take(SALT_BYTES).hex()
+        given: Any = {"legal_date": legal_date, "salt": salt, "secret": self.secret, "actor": self.actor}
+        return park(raw, self.pack.name, **given)
+
+    def _ended(self, raw: RawInput, code: str | None = None) -> Draft | None:
+        """Draft the record that an input waits no more, where it did."""
+        if raw.queued is None:
+            return None
+        return taken(raw.queued, subject_name(canonical_bytes(question_of(raw)), self.secret), self.actor, code)
 
     def _seal(self, raw: RawInput, legal_date: str | None) -> Sealed:
         observation = intake(
@@ -159,3 +192,20 @@ class Loop:
             evidence_salt=drawn[2 * SALT_BYTES :],
             decided_at=time_text(self.clock.now_ns()),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """What one input came to before anything is kept, and the draft that ends its waiting."""
+
+    came: Sealed | Parked | BailiwickError
+    line: int | None = None
+    ended: Draft | None = None
+
+
+def _kept_of(came: Sealed | Parked | BailiwickError) -> tuple[tuple[bytes, ...], Draft]:
+    """Give the blobs and the draft of what is kept."""
+    assert not isinstance(came, BailiwickError)
+    if isinstance(came, Parked):
+        return (came.blob,), came.draft
+    return (came.observation.blob, came.evidence.blob), came.draft

@@ -16,8 +16,9 @@ from typing import Any
 
 from bailiwick.decisions.erase import Eraser
 from bailiwick.decisions.execute import NEVER, RESULT, asked_by
+from bailiwick.decisions.waiting import TAKEN
 from bailiwick.errors import BailiwickError, Unavailable, UsageRefused
-from bailiwick.ledger import EXPIRED, Ledger, Needs, Plan, keeps_something, unnamed_digests
+from bailiwick.ledger import EXPIRED, QUEUED, Ledger, Needs, Plan, keeps_something, unnamed_digests
 from bailiwick.model import Actor, Draft, JsonValue, Receipt, check_subject
 from bailiwick.ports import BlobStore
 
@@ -64,7 +65,7 @@ class _Asked:
 
 
 def find_needs(ledger: Ledger, sent: Mapping[str, int]) -> Needs:
-    """Find what effects and sinks need of a ledger's records.
+    """Find what effects, inputs that wait, and sinks need of a ledger's records.
 
     Args:
         ledger: Read from end to end.
@@ -74,7 +75,12 @@ def find_needs(ledger: Ledger, sent: Mapping[str, int]) -> Needs:
     """
     asked: dict[str, _Asked] = {}
     results: dict[int, tuple[int, ...]] = {}
+    queued: set[int] = set()
     for record in ledger.records():
+        if record.event_type == QUEUED:
+            queued.add(record.index)
+        elif record.event_type == TAKEN:
+            queued.discard(int(str(record.detail["queued"])))
         for effect in asked_by(record):
             of_key = asked.setdefault(effect.key, _Asked())
             of_key.decisions.append(record.index)
@@ -92,7 +98,7 @@ def find_needs(ledger: Ledger, sent: Mapping[str, int]) -> Needs:
         results.update((result, tuple(of_key.decisions)) for result in of_key.results)
     unfinished = (of_key.waiting for of_key in asked.values() if not of_key.results and of_key.waiting)
     waiting = frozenset(each for found in unfinished for each in (found[0], found[-1]))
-    return Needs(waiting=waiting, results=results, sent=dict(sent))
+    return Needs(waiting=waiting | queued, results=results, sent=dict(sent))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

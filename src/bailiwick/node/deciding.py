@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from typing import BinaryIO
 
@@ -10,12 +11,11 @@ from bailiwick import __version__
 from bailiwick.adapters.packsource_builtin import builtin_module, pack_files
 from bailiwick.decisions import (
     BATCH_MAX,
-    Decided,
+    Answer,
     Eraser,
     Explanation,
     Loop,
     RawInput,
-    Refused,
     Replayer,
     ReplayReport,
     check_modules,
@@ -59,7 +59,8 @@ class Deciding(Packing):
         *,
         legal_date: str | None = None,
         batch: int = BATCH_MAX,
-    ) -> Iterator[Decided | Refused]:
+        may_wait: bool = False,
+    ) -> Iterator[Answer]:
         """Decide inputs by a pack and give one durable answer for each, in order.
 
         Args:
@@ -68,10 +69,12 @@ class Deciding(Packing):
             inputs: See ``read_inputs``; may be endless.
             legal_date: ``YYYY-MM-DD`` to judge by; None takes each input's own.
             batch: How many inputs share a flush; 1 answers each before the next is read.
+            may_wait: Whether an input whose module cannot run now is kept, to be decided later; else it is refused.
         """
         if legal_date is not None:
             check_date(legal_date)
-        return self.loop(tenant, pack).run(inputs, legal_date=legal_date, batch=batch)
+        loop = replace(self.loop(tenant, pack), may_wait=may_wait)
+        return loop.run(inputs, legal_date=legal_date, batch=batch)
 
     def loop(self, tenant: str, pack: str) -> Loop:
         """Join everything that deciding for a tenant by a pack needs, and keep the pack for replay."""

@@ -14,11 +14,12 @@ from bailiwick.node.home import InitReport, make_home
 from bailiwick.node.reading import Reading
 from bailiwick.node.recovery import Recovering
 from bailiwick.node.supervising import Supervising
+from bailiwick.node.waiting import Waiting
 from bailiwick.ports import Disk
 from bailiwick.settings import LedgerSettings
 
 
-class Node(Checking, Recovering, Supervising, Deciding, Acting, Reading):
+class Node(Checking, Recovering, Waiting, Supervising, Deciding, Acting, Reading):
     """One running bailiwick on one home. A context manager; several may run on one home, in several processes.
 
     A theme stands before those that it builds on.
