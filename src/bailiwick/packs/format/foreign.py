@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from bailiwick.errors import NotFound
+from bailiwick.model import JsonValue
 from bailiwick.packs.format.pinned import Attachment
 from bailiwick.schema import Contract
 
@@ -22,12 +25,36 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """What a text must look like to be counted: a regular expression of JSON Schema, judged in linear time."""
+
+    text: str
+    contract: Contract = field(repr=False, compare=False)
+
+    def is_met(self, value: Any) -> bool:
+        """Say whether a value is a text of this form."""
+        return not self.contract.violations(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """What the pack lets pass although the contract does not: one rule at the places of a pointer, and why."""
+
+    rule: str
+    pointer: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FactRule:
     """One fact taken from a foreign document.
 
     ``path`` is the fact as rules read it (``in.…``) and ``keys`` the keys to it, ``pointer`` a JSON Pointer in which
     ``*`` stands for each item of a list, ``take`` what is made of the places it leads to: ``value`` (the only one),
     ``values`` (all, in order), ``count``, ``sum`` or ``exists``. ``type`` and ``unit`` are those of the fact.
+
+    Only those places count where each pointer of ``where`` (from the item of the last ``*``) leads to its value, and
+    whose text is of the ``pattern``. ``days`` are the forms in which a text names the day that is the fact.
     """
 
     path: str
@@ -37,19 +64,27 @@ class FactRule:
     type: str
     scale: Scale | None
     unit: str | None
+    where: Mapping[str, JsonValue] = field(default_factory=dict)
+    pattern: Pattern | None = None
+    days: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """How the facts are taken from a document of a foreign contract (``rules/facts.yaml``).
+    """How the facts are taken from a document of a foreign contract (one of ``rules/facts.yaml``).
 
-    ``contract_path`` is a file of the pack or the path of an attachment; ``is_format_asserted`` whether ``format``
-    refuses. ``contract`` is None where the attachment was not supplied: see ``document_contract``.
+    ``id`` is what an input calls the document that it holds, ``marks`` are the members that tell it where the input is
+    the document itself. ``tolerated`` is what may break the contract. ``contract_path`` is a file of the pack or the
+    path of an attachment; ``is_format_asserted`` whether ``format`` refuses. ``contract`` is None where the attachment
+    was not supplied: see ``document_contract``.
     """
 
+    id: str
     contract_path: str
     is_format_asserted: bool
     rules: tuple[FactRule, ...]
+    marks: tuple[str, ...] = ()
+    tolerated: tuple[Tolerance, ...] = ()
     attachment: Attachment | None = None
     contract: Contract | None = field(default=None, repr=False, compare=False)
 

@@ -338,7 +338,7 @@ class Pack:
     sections: tuple[Section, ...] = ()
     controls: tuple[Control, ...] = ()
     properties: tuple[Property, ...] = field(default=(), repr=False)
-    facts: Facts | None = None
+    foreign: tuple[Facts, ...] = ()
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     output_contract: Contract | None = field(default=None, repr=False, compare=False)
     property_language: Language | None = field(default=None, repr=False, compare=False)
