@@ -27,16 +27,24 @@ class FileCursorStore:
         self._disk = disk
 
     @contextmanager
-    def exclusive(self, tenant: str, reader: str) -> Iterator[None]:
+    def exclusive(self, tenant: str, reader: str, wait_ms: int | None = None) -> Iterator[None]:
         """Hold the reader's lock while the block runs."""
         path = self._path(tenant, reader).with_suffix(".lock")
         with ExitStack() as held:
             try:
-                self._disk.make_folder(path.parent)
-                held.enter_context(self._disk.lock(path))
+                self._lock(held, path, wait_ms)
+            except TimeoutError as error:
+                raise busy(reader) from error
             except OSError as error:
                 raise _unwritable(path, error) from error
             yield
+
+    def _lock(self, held: ExitStack, path: Path, wait_ms: int | None) -> None:
+        try:
+            held.enter_context(self._disk.lock(path, wait_ms))
+        except FileNotFoundError:
+            self._disk.make_folder(path.parent)
+            held.enter_context(self._disk.lock(path, wait_ms))
 
     def get(self, tenant: str, reader: str) -> bytes | None:
         """Give what was kept last, or None."""
@@ -79,6 +87,13 @@ def check_reader(reader: str) -> str:
             code="cursor-name",
         )
     return reader
+
+
+def busy(reader: str) -> Unavailable:
+    """Give the error for a lock that nobody let go of in time."""
+    return Unavailable(
+        f"another holds the lock of {reader}", hint="try again when it is done with it", code="cursor-busy"
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> Unavailable:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from bailiwick.adapters.cursorstore_files import check_reader
+from bailiwick.adapters.cursorstore_files import busy, check_reader
 from bailiwick.model import check_tenant
 
 
@@ -17,10 +18,17 @@ class MemoryCursorStore:
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._mutex = threading.Lock()
 
-    def exclusive(self, tenant: str, reader: str) -> AbstractContextManager[bool]:
+    @contextmanager
+    def exclusive(self, tenant: str, reader: str, wait_ms: int | None = None) -> Iterator[None]:
         """Hold the reader's lock while the block runs."""
         with self._mutex:
-            return self._locks.setdefault((check_tenant(tenant), check_reader(reader)), threading.Lock())
+            lock = self._locks.setdefault((check_tenant(tenant), check_reader(reader)), threading.Lock())
+        if not lock.acquire(timeout=-1 if wait_ms is None else wait_ms / 1000):
+            raise busy(reader)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def get(self, tenant: str, reader: str) -> bytes | None:
         """Give what was kept last, or None."""

@@ -308,6 +308,11 @@ class Ledger:
         return self._committer.submit(entry, key=key)
 
     @property
+    def node(self) -> Actor:
+        """The node itself as an actor, for what it does of its own accord."""
+        return Actor(id=f"node:{self._node_id}", role="node")
+
+    @property
     def failure(self) -> BailiwickError | None:
         """Why nothing is appended any more, or None. Opening the ledger again goes through recovery."""
         return self._writer.failure

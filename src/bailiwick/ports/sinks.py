@@ -42,11 +42,13 @@ class AuditSink(Protocol):
 class CursorStore(Protocol):
     """Keeps how far each reader of a tenant's ledger has come, durably, as a few bytes that it never reads into."""
 
-    def exclusive(self, tenant: str, reader: str) -> AbstractContextManager[None]:
+    def exclusive(self, tenant: str, reader: str, wait_ms: int | None = None) -> AbstractContextManager[None]:
         """Be the only one, among all threads and processes, that moves a reader on; not to be nested.
 
+        ``wait_ms`` bounds how long to wait for whoever holds it; None waits for as long as it takes.
+
         Raises:
-            Unavailable: the lock cannot be had (``cursor-unwritable``).
+            Unavailable: the lock cannot be had (``cursor-unwritable``), or not in time (``cursor-busy``).
         """
         ...
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bailiwick.canonical import canonical_bytes, digest
-from bailiwick.engine import Engine
+from bailiwick.engine import Engine, Guest
 from bailiwick.errors import BailiwickError, ModuleRefused, NotFound, NotTrusted, UsageRefused
 from bailiwick.keys import Verifier
 from bailiwick.model import Actor, JsonValue, Receipt
@@ -46,6 +46,17 @@ SCOPES_MAX = 1_024
 """Most scopes that are kept at hand."""
 KEYS_MAX = 64
 """Most keys that a tenant trusts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A module that was examined and could be installed: signed by ``key``, and compiled."""
+
+    manifest: Manifest
+    key: Verifier
+    signature: bytes = field(repr=False)
+    wasm: bytes = field(repr=False)
+    guest: Guest = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +147,33 @@ class Registry:
         approve_internal: bool,
     ) -> Installed:
         """Do it; ``told`` gathers what a refusal may say, and nothing that nobody vouched for."""
+        manifest, key = self.vouched(now, files, told)
+        before = now.modules.get(manifest.name)
+        if before is not None and before.manifest == manifest.digest:
+            return before
+        if now.swaps.is_draining(manifest.name):
+            raise ModuleRefused(
+                f"module {manifest.name} is being swapped now",
+                hint="wait for its end, then install a higher version",
+                code="module-swapping",
+            )
+        candidate = self.examine(now, manifest, key, files, approve_internal=approve_internal)
+        self._record(INSTALLED, f"module/{manifest.name}", self.keep(candidate), actor)
+        return self.state.now().modules[manifest.name]
+
+    def vouched(
+        self, now: FleetState, files: Mapping[str, bytes], told: dict[str, JsonValue]
+    ) -> tuple[Manifest, Verifier]:
+        """Give the manifest of a module and the key of whoever signed it, whom the tenant trusts.
+
+        Args:
+            now: The tenant's modules.
+            files: As ``install`` takes them.
+            told: Gathers what a refusal may say, and nothing that nobody vouched for.
+
+        Raises:
+            NotTrusted, ModuleRefused, InputRefused: as ``install``.
+        """
         if MANIFEST_FILE not in files:
             raise ModuleRefused(
                 f"there is no {MANIFEST_FILE}", hint="give the folder that it is in", code="module-manifest"
@@ -148,10 +186,24 @@ class Registry:
         key = verify_manifest(value, files[SIGNATURE_FILE], now.keys, subject=subject)
         manifest = read_manifest(value)
         told |= {"name": manifest.name, "version": manifest.version}
+        return manifest, key
+
+    def examine(
+        self,
+        now: FleetState,
+        manifest: Manifest,
+        key: Verifier,
+        files: Mapping[str, bytes],
+        *,
+        approve_internal: bool = False,
+    ) -> Candidate:
+        """Check everything about a module that can be checked without installing it, and give it compiled.
+
+        Raises:
+            ModuleRefused: as ``install``.
+        """
         self.rules.check(manifest.name, manifest.binary)
-        before = now.modules.get(manifest.name)
-        if before is not None and before.manifest == manifest.digest:
-            return before
+        self.check_pin(now, manifest)
         self._check_version(now, manifest)
         if manifest.is_internal and not approve_internal:
             raise ModuleRefused(
@@ -168,22 +220,30 @@ class Registry:
                 hint="bailiwick module build FOLDER makes it",
                 code="module-file",
             )
-        admit(manifest, wasm, self.engine)
-        pieces = keep_module(self.tenant, self.blobs, manifest, files[SIGNATURE_FILE], wasm)
-        detail: dict[str, JsonValue] = {
+        guest = admit(manifest, wasm, self.engine)
+        return Candidate(manifest=manifest, key=key, signature=files[SIGNATURE_FILE], wasm=wasm, guest=guest)
+
+    def keep(self, candidate: Candidate) -> dict[str, JsonValue]:
+        """Keep a module that was examined, and give the detail of the record that installs it.
+
+        Raises:
+            ModuleRefused: its binary is larger than what is kept.
+            Unavailable: it cannot be kept.
+        """
+        manifest = candidate.manifest
+        pieces = keep_module(self.tenant, self.blobs, manifest, candidate.signature, candidate.wasm)
+        return {
             "name": manifest.name,
             "version": manifest.version,
             "digest": manifest.binary,
             "manifest": manifest.digest,
-            "signature": digest(files[SIGNATURE_FILE]),
+            "signature": digest(candidate.signature),
             "pieces": list(pieces),
-            "key": key.text(),
+            "key": candidate.key.text(),
             "tier": manifest.tier.value,
             "internal": manifest.is_internal,
             "dependencies": [each.name for each in manifest.dependencies],
         }
-        self._record(INSTALLED, f"module/{manifest.name}", detail, actor)
-        return self.state.now().modules[manifest.name]
 
     def remove(self, name: str, actor: Actor) -> Installed:
         """Remove a module with its grants; its name and version stay taken.
@@ -304,6 +364,17 @@ class Registry:
 
     def _record(self, event_type: str, resource: str, detail: dict[str, JsonValue], actor: Actor) -> Receipt:
         return self.state.record(event_type, resource, detail, actor)
+
+    @staticmethod
+    def check_pin(now: FleetState, manifest: Manifest) -> None:
+        """Refuse another version than the one that the tenant pinned."""
+        pinned = now.swaps.pins.get(manifest.name)
+        if pinned is not None and manifest.version != pinned:
+            raise ModuleRefused(
+                f"{manifest.subject} is not {pinned}, to which the tenant pinned it",
+                hint=f"bailiwick module unpin {manifest.name}",
+                code="module-pinned",
+            )
 
     def _check_version(self, now: FleetState, manifest: Manifest) -> None:
         """Refuse what is older than what was ever here, and other code under a version that is taken."""

@@ -72,7 +72,7 @@ def replay_call(tenant: str, record: Record, blobs: BlobStore, engine: Engine) -
     wasm = b"".join(blobs.get(tenant, piece) for piece in recorded_pieces(transcript))
     budget = Budget(**transcript["budget"])
     guest = engine.load(wasm, memory_bytes_max=budget.memory_bytes)
-    told_then = SortedTranscript([_host_call(each) for each in run["calls"]])
+    told_then = SortedTranscript(host_calls(run["calls"]))
     raw, code, fuel = None, None, detail["fuel"]
     asks_the_same = True
     try:
@@ -96,6 +96,11 @@ def replay_call(tenant: str, record: Record, blobs: BlobStore, engine: Engine) -
     differing = tuple(name for name, (now, then) in pairs.items() if now != then)
     outcome = detail["outcome"] if not differing else "differs"
     return Replayed(record=record.index, outcome=outcome, fuel=fuel, output=raw, differing=differing)
+
+
+def host_calls(told: Any) -> list[HostCall]:
+    """Read back what a call asked of the host, and was answered."""
+    return [_host_call(each) for each in told]
 
 
 def _host_call(told: Any) -> HostCall:

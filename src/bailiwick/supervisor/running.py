@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,12 +27,14 @@ from bailiwick.model import Actor, Budget, HostCall, JsonValue, Receipt
 from bailiwick.ports import CallContext, Clock, Entropy
 from bailiwick.schema import parse_document
 from bailiwick.supervisor.gathered import Gathered, Outcome
+from bailiwick.supervisor.inflight import InFlight
 from bailiwick.supervisor.kept import keep_call
 from bailiwick.supervisor.link import CallLink
 from bailiwick.supervisor.loaded import Loaded, Shelf
+from bailiwick.supervisor.packstate import DAY_CHARACTERS
 from bailiwick.supervisor.registry import Registry, find_module
 from bailiwick.supervisor.remembered import Key, Remembered
-from bailiwick.supervisor.state import DAY_CHARACTERS, DENIED, FleetState, Installed
+from bailiwick.supervisor.state import DENIED, FleetState, Installed
 from bailiwick.supervisor.values import encode_value
 
 
@@ -74,6 +76,8 @@ class Running:
     clock: Clock
     entropy: Entropy
     remembered: Remembered
+    inflight: InFlight
+    on_failure: Callable[[str, int], object]
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _running: int = 0
 
@@ -92,32 +96,57 @@ class Running:
         """
         with self._place():
             self.registry.state.ledger.check_usable()  # what cannot be recorded is not run, and keeps nothing
-            state = self.registry.state.now()
-            self.remembered.keep_to(self.registry.tenant, state.erasures)
-            installed = find_module(state, name)
-            try:
-                self._check_allowed(state, installed)
-                self._check_quota(state)
-            except (ModuleRefused, NotTrusted) as error:
-                self._record_denial(installed, function, error, actor)
-                raise
-            loaded = self.shelf.get(installed)
-            wanted = loaded.function(function)
-            value = parse_document(input)
-            loaded.check_input(function, value)
-            gathered = Gathered()
-            budget = self._capped(wanted.budget)
-            outcome = self._run(loaded, function, value, budget, path=(name,), actor=actor, gathered=gathered)
-            receipt = self._record(installed, value, outcome, gathered, actor)
+            find_module(self.registry.state.now(), name)
+            with self.inflight.entered(name) as state:
+                installed, outcome, receipt = self._called(state, name, function, input, actor)
         if outcome.error is not None:
+            if isinstance(outcome.error, ModuleFailed) and state.swaps.is_on_probation(name):
+                self.on_failure(name, receipt.index)
             raise outcome.error
         return _answer(installed, outcome, receipt)
+
+    def _called(
+        self,
+        state: FleetState,
+        name: str,
+        function: str,
+        input: bytes,  # noqa: A002 the ABI's own word
+        actor: Actor,
+    ) -> tuple[Installed, Outcome, Receipt]:
+        """Run a function of the version that is active, and record that."""
+        self.remembered.keep_to(self.registry.tenant, state.erasures)
+        installed = find_module(state, name)
+        try:
+            self._check_allowed(state, installed)
+            self._check_quota(state)
+        except (ModuleRefused, NotTrusted) as error:
+            self._record_denial(installed, function, error, actor)
+            raise
+        loaded = self.shelf.get(installed)
+        wanted = loaded.function(function)
+        value = parse_document(input)
+        loaded.check_input(function, value)
+        gathered = Gathered()
+        budget = self._capped(wanted.budget)
+        outcome = self._run(loaded, function, value, budget, path=(name,), actor=actor, gathered=gathered)
+        return installed, outcome, self._record(installed, value, outcome, gathered, actor)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _call_inside(self, context: CallContext, gathered: Gathered, name: str, function: str, text: str) -> str:
         """Call a function for another module: its fuel is the caller's, its grants are its own."""
-        state = self.registry.state.seen()
+        try:
+            find_module(self.registry.state.seen(), name)
+            with self.inflight.entered_inside(name, context.budget_left.deadline_ms) as state:
+                return self._answered_inside(state, context, gathered, (name, function, text))
+        except NotFound as error:
+            raise HostRefused("not-found", error.message) from error
+
+    def _answered_inside(
+        self, state: FleetState, context: CallContext, gathered: Gathered, asked: tuple[str, str, str]
+    ) -> str:
+        """Run a function of the version that is active, for another module."""
+        name, function, text = asked
         try:
             installed = find_module(state, name)
             self._check_allowed(state, installed)

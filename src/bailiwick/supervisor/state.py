@@ -30,9 +30,18 @@ from bailiwick.supervisor.packstate import (
     read_packs,
     write_packs,
 )
+from bailiwick.supervisor.swapstate import (
+    PINNED,
+    ROLLED_BACK,
+    SWAP_ABANDONED,
+    SWAP_STARTED,
+    SWAPPED,
+    UNPINNED,
+    Swaps,
+)
 from bailiwick.trust import TrustedKeys
 
-FORMAT = "bailiwick-modules/2"
+FORMAT = "bailiwick-modules/3"
 STATE_BYTES_MAX = 65_536
 """Longest state that is kept, in bytes: what a ``CursorStore`` takes. A longer one is folded anew each time."""
 MAC_CONTEXT = b"bailiwick-modules-state\n"
@@ -97,6 +106,7 @@ class FleetState:
     """Everything that the records up to ``cursor`` say.
 
     ``fuel_used`` is what the calls of ``day`` (UTC) took; ``erasures`` how often something that was kept was destroyed.
+    ``previous`` has, for each module, the version before the active one, which a rollback would bring back.
     """
 
     origin: str
@@ -109,6 +119,8 @@ class FleetState:
     day: str = ""
     fuel_used: int = 0
     erasures: int = 0
+    previous: Mapping[str, Installed] = field(default_factory=dict)
+    swaps: Swaps = field(default_factory=Swaps)
     packs: Mapping[str, InstalledPack] = field(default_factory=dict)
     sources: Mapping[str, FollowedSource] = field(default_factory=dict)
 
@@ -134,8 +146,11 @@ class FleetState:
 
     def to_bytes(self, secret: bytes) -> bytes:
         """Write the state down, with a MAC under the tenant's secret."""
-        stored = {each.name: _plain(getattr(self, each.name)) for each in fields(self) if each.name != "packs"}
-        body = canonical_bytes({"format": FORMAT, **stored, "packs": write_packs(self.packs)})
+        stored = {
+            each.name: _plain(getattr(self, each.name)) for each in fields(self) if each.name not in ("packs", "swaps")
+        }
+        apart = {"packs": write_packs(self.packs), "swaps": self.swaps.to_json()}
+        body = canonical_bytes({"format": FORMAT, **stored, **apart})
         return _mac(secret, body) + b"\n" + body
 
 
@@ -172,6 +187,8 @@ def _state(stored: dict[str, Any]) -> FleetState:
         day=stored["day"],
         fuel_used=stored["fuel_used"],
         erasures=stored["erasures"],
+        previous={name: Installed(**_tuples(each)) for name, each in stored["previous"].items()},
+        swaps=Swaps.read(stored["swaps"]),
         packs=read_packs(stored["packs"]),
         sources={name: FollowedSource(**each) for name, each in stored["sources"].items()},
     )
@@ -222,8 +239,10 @@ def _install(state: FleetState, record: Record) -> FleetState:
         # Another author under the same name inherits nothing.
         grants = _without(grants, module.name)
     floor = Floor(version=module.version, manifest=module.manifest)
+    previous = _without(state.previous, module.name)
     return replace(
         state,
+        previous=previous if before is None else {**previous, module.name: before},
         modules={**state.modules, module.name: module},
         floors={**state.floors, module.name: floor},
         grants=grants,
@@ -232,7 +251,13 @@ def _install(state: FleetState, record: Record) -> FleetState:
 
 def _remove(state: FleetState, record: Record) -> FleetState:
     name = str(record.detail["name"])
-    return replace(state, modules=_without(state.modules, name), grants=_without(state.grants, name))
+    return replace(
+        state,
+        modules=_without(state.modules, name),
+        grants=_without(state.grants, name),
+        previous=_without(state.previous, name),
+        swaps=state.swaps.without(name),
+    )
 
 
 def _grant(state: FleetState, record: Record) -> FleetState:
@@ -269,7 +294,21 @@ def _call(state: FleetState, record: Record) -> FleetState:
     if detail["code"] == DEADLINE and module is not None:
         # A guest that the clock stopped used an unknown part of its fuel: a day is charged with all that it could have.
         fuel = Tier(module.tier).budget.fuel
-    return replace(state, day=day, fuel_used=state.fuel_of(day) + fuel)
+    swaps = state.swaps
+    if swaps.under_way and module is not None and module.digest == detail["module"]["digest"]:
+        swaps = swaps.called(module.name)
+    return replace(state, day=day, fuel_used=state.fuel_of(day) + fuel, swaps=swaps)
+
+
+def _swap(state: FleetState, record: Record) -> FleetState:
+    return replace(state, swaps=state.swaps.fold(record))
+
+
+def _roll_back(state: FleetState, record: Record) -> FleetState:
+    name = str(record.detail["name"])
+    before = state.previous.get(name)
+    state = replace(state, swaps=state.swaps.fold(record), previous=_without(state.previous, name))
+    return state if before is None else replace(state, modules={**state.modules, name: before})
 
 
 def _erase(state: FleetState, _: Record) -> FleetState:
@@ -302,6 +341,12 @@ _CHANGES = {
     STARTED: _switch,
     STOPPED: _switch,
     CALLED: _call,
+    SWAP_STARTED: _swap,
+    SWAPPED: _swap,
+    SWAP_ABANDONED: _swap,
+    ROLLED_BACK: _roll_back,
+    PINNED: _swap,
+    UNPINNED: _swap,
     ERASED: _erase,
     EXPIRED: _erase,
     PACK_INSTALLED: _install_pack,

@@ -18,14 +18,17 @@ from bailiwick.ledger import Ledger
 from bailiwick.model import Actor
 from bailiwick.ports import BlobStore, Clock, CursorStore, Entropy, HostService
 from bailiwick.supervisor.allow import NodeRules
+from bailiwick.supervisor.inflight import InFlight
 from bailiwick.supervisor.ledgerstate import LedgerState
 from bailiwick.supervisor.loaded import Shelf
+from bailiwick.supervisor.probation import Probation
 from bailiwick.supervisor.registry import Registry, find_module
 from bailiwick.supervisor.remembered import Remembered
 from bailiwick.supervisor.replay import Replayed, replay_call
 from bailiwick.supervisor.running import Answer, Running
 from bailiwick.supervisor.services import standard_services
 from bailiwick.supervisor.state import Grant, Installed
+from bailiwick.supervisor.swap import Swapper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,7 @@ class _Fleet:
     registry: Registry
     shelf: Shelf
     running: Running
+    swapper: Swapper
 
 
 class Supervisor:
@@ -129,6 +133,14 @@ class Supervisor:
             NotFound: there is no such tenant.
         """
         return self._fleet(tenant).registry
+
+    def swapper(self, tenant: str) -> Swapper:
+        """Give what puts one version of a tenant's module in place of another while it is called.
+
+        Raises:
+            NotFound: there is no such tenant.
+        """
+        return self._fleet(tenant).swapper
 
     def call(self, tenant: str, module: str, function: str, input: bytes, actor: Actor) -> Answer:  # noqa: A002 the ABI's own word; a call reads as one line
         """Call a function of a tenant's module with JSON, record that, and give its answer; see ``Running.call``."""
@@ -193,7 +205,18 @@ class Supervisor:
             rules=self._rules,
         )
         shelf = Shelf(tenant, self._blobs, self._engine)
+        healing: list[Swapper] = []
+        inflight = InFlight(
+            tenant=tenant,
+            state=state,
+            locks=self._cursors,
+            heal=lambda name: healing[0].give_up(name, state.ledger.node),
+        )
+        swapper = Swapper(registry=registry, inflight=inflight)
+        healing.append(swapper)
         running = Running(
+            inflight=inflight,
+            on_failure=Probation(registry=registry, swapper=swapper).judge,
             registry=registry,
             shelf=shelf,
             engine=self._engine,
@@ -201,7 +224,7 @@ class Supervisor:
             entropy=self._entropy,
             remembered=self._remembered,
         )
-        return _Fleet(registry=registry, shelf=shelf, running=running)
+        return _Fleet(registry=registry, shelf=shelf, running=running, swapper=swapper)
 
 
 def summary(module: Installed) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""A new version on probation: the first call that it fails and the old one does not takes the swap back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bailiwick.errors import BailiwickError, NotFound, Unavailable
+from bailiwick.supervisor.binaries import kept_binary, kept_manifest
+from bailiwick.supervisor.check import admit
+from bailiwick.supervisor.kept import kept_parts
+from bailiwick.supervisor.loaded import Loaded
+from bailiwick.supervisor.registry import Registry
+from bailiwick.supervisor.rehearse import run_again
+from bailiwick.supervisor.state import Installed
+from bailiwick.supervisor.swap import SwapDone, Swapper
+
+REGRESSION = "regression"
+"""Why a version was taken back: it failed a call that the one before it does not fail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probation:
+    """Watches new versions of one tenant's modules."""
+
+    registry: Registry
+    swapper: Swapper
+
+    def judge(self, name: str, record: int) -> SwapDone | None:
+        """Take a swap back where a call failed that the version before does not fail.
+
+        Args:
+            name: The module.
+            record: The call that failed.
+
+        Returns:
+            What was brought back; None where the old version fails as well, asks the host something else, cannot be
+            asked any more, or calls in flight did not end in time, so that the next failure is judged anew.
+        """
+        now = self.registry.state.now()
+        before = now.previous.get(name)
+        if before is None or not now.swaps.is_on_probation(name):
+            return None
+        try:
+            if self._fails(before, record):
+                return None
+            return self.swapper.roll_back(name, self.registry.state.ledger.node, REGRESSION)
+        except (NotFound, Unavailable):
+            return None
+
+    def _fails(self, before: Installed, index: int) -> bool:
+        """Say whether the version before does no better with the input of a recorded call."""
+        tenant, blobs, engine = self.registry.tenant, self.registry.blobs, self.registry.engine
+        record = self.registry.state.ledger.read(index)
+        given, _, transcript = kept_parts(tenant, blobs, record)
+        manifest = kept_manifest(tenant, blobs, before)
+        guest = admit(manifest, kept_binary(tenant, blobs, before), engine)
+        loaded = Loaded(installed=before, manifest=manifest, guest=guest)
+        function: Any = record.detail["function"]
+        try:
+            kind, _, _ = run_again(loaded, engine, function, given["input"], transcript["run"]["calls"])
+        except BailiwickError:
+            return True
+        return kind not in ("answer", "refusal")
