@@ -18,14 +18,18 @@ from bailiwick.trust import sign_manifest
 AUTHOR = Signer("modules/acme", new_secret(b"a" * 32))
 KEY = AUTHOR.verifier.text()
 CLOCK = "bailiwick:clock/clock@0.1.0"
-ORDER = ("trust", "install", "list", "show", "grant", "call", "replay", "ungrant", "stop", "start", "remove", "untrust")
+ORDER = tuple(
+    "trust install list show grant call replay swap pin unpin rollback ungrant stop start remove untrust".split()
+)
 
 
-def write_module(folder: Path, *, answer: str = '{"ok":{"share":0.25,"greeting":"grüß"}}', **changes) -> Path:
+def write_module(
+    folder: Path, *, answer: str = '{"ok":{"share":0.25,"greeting":"grüß"}}', memory: int = 2, **changes
+) -> Path:
     """Write the folder of a signed module that answers the same, whatever it is asked."""
     said = "".join(f"\\{byte:02x}" for byte in answer.encode())
     wasm = bytes(
-        wasmtime.wat2wasm(f"""(module (memory (export "memory") 2) (data (i32.const 65536) "{said}")
+        wasmtime.wat2wasm(f"""(module (memory (export "memory") {memory}) (data (i32.const 65536) "{said}")
           (func (export "alloc") (param i32) (result i32) (i32.const 1024))
           (func (export "run") (param i32 i32) (result i64) (i64.const {65_536 << 32 | len(answer.encode())})))""")
     )
@@ -55,6 +59,7 @@ def home(cli, folder):
     """Give a terminal on a home, and a module that lies beside it."""
     assert cli("init").code == 0
     write_module(folder / "greeter")
+    write_module(folder / "greeter-2", memory=3, version="1.1.0")
     (folder / "name.json").write_text('{"name": "Ada"}')
     return cli
 

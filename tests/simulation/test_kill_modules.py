@@ -56,9 +56,9 @@ class Life:
         ]
 
 
-def live(home: Path, turn: int = 0, prefix: tuple[str, ...] = ()) -> Life:
+def live(home: Path, turn: int = 0, prefix: tuple[str, ...] = (), worker: Path = WORKER) -> Life:
     """Run one life, killed before a change where a turn is given, or by what the prefix says."""
-    words = [*prefix, sys.executable, str(WORKER), str(home), str(turn)]
+    words = [*prefix, sys.executable, str(worker), str(home), str(turn)]
     ran = subprocess.run(words, capture_output=True, timeout=SECONDS_MAX, check=False)
     assert ran.returncode in (0, -9, 137), ran.stderr.decode()[-2000:]
     life, pending = Life(), []

@@ -208,9 +208,9 @@ def call(
     with _fleet(options) as (fleet, tenant, actor):
         answer = fleet.call(tenant, name, function, given, actor)
     if options.json:
-        print(_exact(answer.to_json()))
+        print(exact(answer.to_json()))
     elif answer.refusal is None:
-        print(screen.plain(_exact(answer.value)))
+        print(screen.plain(exact(answer.value)))
     else:
         screen.say(f"{name} refuses: {answer.refusal.message} ({answer.refusal.code})")
     screen.say(f"record {answer.receipt.index}, fuel {answer.fuel:,}, memory {answer.memory_bytes:,} bytes")
@@ -278,7 +278,7 @@ def _object(raw: bytes) -> Mapping[str, Any]:
     return value
 
 
-def _exact(value: Any) -> str:
+def exact(value: Any) -> str:
     """Write JSON as ASCII, with fractions as exact as they came."""
     from bailiwick.supervisor import encode_value
 

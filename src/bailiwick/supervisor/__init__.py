@@ -12,6 +12,7 @@ from bailiwick.supervisor.running import Answer
 from bailiwick.supervisor.services import homeless_services
 from bailiwick.supervisor.state import Grant, Installed
 from bailiwick.supervisor.supervisor import Shown, Supervisor, summary
+from bailiwick.supervisor.swap import SwapDone, Swapper, SwapPlan
 from bailiwick.supervisor.values import encode_value
 
 __all__ = [
@@ -26,6 +27,9 @@ __all__ = [
     "Replayed",
     "Shown",
     "Supervisor",
+    "SwapDone",
+    "SwapPlan",
+    "Swapper",
     "encode_value",
     "homeless_services",
     "parse_manifest",
