@@ -52,13 +52,11 @@ class InFlight:
         until = time.monotonic() + WAIT_MS_MAX / 1000
         while True:
             with ExitStack() as held:
-                if self._take(held, name):
+                if self._take(held, name) or self._take_again(held, name):
                     now = self.state.now()
                     if not now.swaps.is_draining(name):
                         yield now
                         return
-                elif not self.state.now().swaps.is_draining(name):
-                    raise _full(name)
             self._wait(name, until)
 
     @contextmanager
@@ -114,6 +112,19 @@ class InFlight:
             return True
         return False
 
+    def _take_again(self, held: ExitStack, name: str) -> bool:
+        """Say that there is no place because a swap has them all; else try once more, for it may have ended just now.
+
+        Raises:
+            Unavailable: calls have them all (code ``module-busy``).
+        """
+        with alone(self.locks, self.tenant, name) as nobody_swaps:
+            if not nobody_swaps:
+                return False
+        if not self._take(held, name):
+            raise _full(name)
+        return True
+
     def _give_back(self, name: str, place: int) -> None:
         with self._lock:
             if len(self._free[name]) < PLACES:
@@ -158,11 +169,11 @@ def swap_lock(name: str) -> str:
 
 
 @contextmanager
-def alone(locks: CursorStore, tenant: str, name: str) -> Iterator[bool]:
-    """Be the only one that swaps a module while the block runs; false where another does."""
+def alone(locks: CursorStore, tenant: str, name: str, wait_ms: int = 0) -> Iterator[bool]:
+    """Be the only one that swaps a module while the block runs; false where another does, for longer than ``wait_ms``."""
     with ExitStack() as held:
         try:
-            held.enter_context(locks.exclusive(tenant, swap_lock(name), 0))
+            held.enter_context(locks.exclusive(tenant, swap_lock(name), wait_ms))
             is_alone = True
         except Unavailable as error:
             if error.code != "cursor-busy":

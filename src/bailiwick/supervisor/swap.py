@@ -40,6 +40,8 @@ DRAIN_MS_DEFAULT = 10_000
 DRAIN_MS_MAX = 600_000
 FORCED_MS_MAX = 130_000
 """How much longer a forced swap waits: every call in flight has met its own deadline by then, in milliseconds."""
+LOOK_MS = 500
+"""Longer than a call that finds no place looks whether a swap has them all, in milliseconds."""
 HEALTH = "health"
 """Export, or function without input, by which a module says that it is well."""
 
@@ -176,7 +178,7 @@ class Swapper:
                 code="swap-interface",
             )
         wait_ms = drain_ms + (FORCED_MS_MAX if force else 0)
-        with alone(self.inflight.locks, self.registry.tenant, plan.name) as is_alone:
+        with alone(self.inflight.locks, self.registry.tenant, plan.name, LOOK_MS) as is_alone:
             if not is_alone:
                 raise Unavailable(f"module {plan.name} is being swapped now", hint="wait for its end", code="swap-busy")
             return self._swap(plan, actor, wait_ms)
@@ -197,7 +199,7 @@ class Swapper:
             ModuleRefused: there is none before it (``swap-first``), or its key was revoked since.
             Unavailable: as ``swap``.
         """
-        with alone(self.inflight.locks, self.registry.tenant, name) as is_alone:
+        with alone(self.inflight.locks, self.registry.tenant, name, LOOK_MS) as is_alone:
             if not is_alone:
                 raise Unavailable(f"module {name} is being swapped now", hint="wait for its end", code="swap-busy")
             now = self.registry.state.now()
