@@ -170,7 +170,7 @@ def swap_lock(name: str) -> str:
 
 @contextmanager
 def alone(locks: CursorStore, tenant: str, name: str, wait_ms: int = 0) -> Iterator[bool]:
-    """Be the only one that swaps a module while the block runs; false where another does, for longer than ``wait_ms``."""
+    """Be the only one that swaps a module while the block runs; false where another does for longer than that."""
     with ExitStack() as held:
         try:
             held.enter_context(locks.exclusive(tenant, swap_lock(name), wait_ms))
