@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from bailiwick.cli.commands import COMMANDS
+from tests.supervisor.test_composed import PARTS
+
 
 @pytest.fixture
 def module(cli, folder):
@@ -95,3 +98,27 @@ def test_a_folder_that_is_none_is_named(cli, folder):
     ran = cli("module", "build", "absent")
     assert ran.code == 4
     assert "absent is no folder" in ran.err
+
+
+def test_two_components_become_one_module_at_the_terminal(cli, folder):
+    """Wrong if composing leaves anything for the author to write by hand, or hides what was joined."""
+    for name, files in zip(("checker", "adder"), PARTS, strict=True):
+        (folder / name).mkdir()
+        for file, content in files.items():
+            (folder / name / file).write_bytes(content)
+    (examples,) = (each.examples for each in COMMANDS if each.words == "module compose")
+    for example in examples:
+        assert cli(*example.split()).code == 0, example
+    made = cli("module", "compose", "pay-again", "checker", "adder", "--json").json
+    assert made["joined"] == [{"part": "checker", "interface": "acme:math/add@1.0.0", "from": "adder"}]
+    assert {each["part"] for each in made["asks"]} == {"checker", "adder"}
+    assert cli("init").code == 0
+    for words in (
+        ("sign", "pay-checked"),
+        ("install", "pay-checked"),
+        ("call", "pay-checked", "check", "--input", '{"n":1}'),
+    ):
+        assert cli("module", *words).code == 0
+    again = cli("module", "compose", "pay-checked", "checker", "adder", "--json")
+    assert (again.code, json.loads(again.err)["error"]["code"]) == (2, "folder-exists")
+    assert cli("module", "compose", "pay-other", "checker", "--json").code == 2

@@ -6,6 +6,7 @@ completes the manifest, ``run_cases`` runs the cases that lie beside the source.
 
 from bailiwick.authoring.build import Built, Comparison, build, compare_builds
 from bailiwick.authoring.cases import CaseFailure, CaseReport, run_cases
+from bailiwick.authoring.composing import Composed, Piece, compose_modules, read_piece
 from bailiwick.authoring.desk import Desk
 from bailiwick.authoring.project import LANGUAGES, Project, read_project
 from bailiwick.authoring.template import start
@@ -16,10 +17,14 @@ __all__ = [
     "CaseFailure",
     "CaseReport",
     "Comparison",
+    "Composed",
     "Desk",
+    "Piece",
     "Project",
     "build",
     "compare_builds",
+    "compose_modules",
+    "read_piece",
     "read_project",
     "run_cases",
     "start",

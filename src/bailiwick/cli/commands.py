@@ -171,6 +171,11 @@ COMMANDS = (
     ),
     Command("module build", module_author.build, ("module build pay-size", "module build pay-size --check --json")),
     Command("module test", module_author.run_cases, ("module test pay-size", "module test pay-size --json")),
+    Command(
+        "module compose",
+        module_author.compose,
+        ("module compose pay-checked checker adder", "module compose pay-checked-2 checker adder --version 1.1.0 --json"),
+    ),
     Command("module sign", module_author.sign, ("module sign pay-size", "module sign pay-size --json")),
     Command(
         "module run",

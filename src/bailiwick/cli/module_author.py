@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -102,6 +102,50 @@ def run_cases(folder: Path, /, *, options: Options = Options()) -> int:
     return 0 if report.is_passed else 1
 
 
+def compose(
+    name: str,
+    first: Path,
+    /,
+    *others: Path,
+    version: str = "1.0.0",
+    into: Annotated[Path, Parameter(name="--in")] = Path(),
+    options: Printing = Printing(),
+) -> int:
+    """Make one module of several: what one exports answers what another imports, without the host.
+
+    What the host is asked for stays apart for each part, so that granting it to one part grants it to no other.
+
+    Args:
+        name: What the new module is called; the folder gets that name.
+        first: Folder of a built component, whose functions the new module has.
+        others: Folders of the components that it, or one another, imports from.
+        version: The version of the new module.
+        into: The folder to put it in.
+    """
+    from bailiwick.authoring import compose_modules, read_piece
+
+    pieces = [read_piece(read_folder(each)) for each in (first, *others)]
+    composed = compose_modules(name, version, pieces[0], pieces[1:])
+    folder = into / name
+    make_folder(folder)
+    write_files(folder, composed.built.files)
+    whole = composed.whole
+    answer = {
+        "module": name,
+        "folder": str(folder),
+        "digest": composed.built.digest,
+        "size": len(whole.wasm),
+        "joined": [{"part": who, "interface": interface, "from": by} for who, interface, by in whole.joined],
+        "asks": [{"interface": alias, "of": of, "part": part} for alias, (part, of) in whole.imports.items()],
+    }
+    lines = [f"{composed.built.file}: {len(whole.wasm):,} bytes, {composed.built.digest}"]
+    lines += [f"  {who} has {interface} from {by}" for who, interface, by in whole.joined]
+    lines += [f"  {part} asks the host for {of}, as {alias}" for alias, (part, of) in whole.imports.items()]
+    lines.append(f"next: bailiwick module sign {folder}")
+    screen.give(answer, "\n".join(lines), as_json=options.json)
+    return 0
+
+
 def sign(folder: Path, /, *, options: TenantOptions = TenantOptions()) -> int:
     """Sign a module with the tenant's own author key, made and trusted here when first asked for.
 
@@ -114,14 +158,13 @@ def sign(folder: Path, /, *, options: TenantOptions = TenantOptions()) -> int:
     from bailiwick.supervisor import SIGNATURE_FILE
     from bailiwick.trust import sign_manifest
 
-    project, wasm = _built(folder)
-    _check_digest(folder, project, wasm)
+    manifest = _finished(folder)
     with open_node(options) as (node, tenant):
         signer = node.author(tenant)
     key = signer.verifier.text()
     write_files(folder, {SIGNATURE_FILE: sign_manifest(parse_document(read_folder(folder)["module.json"]), signer)})
-    answer = {"module": project.name, "version": project.manifest["version"], "file": SIGNATURE_FILE, "key": key}
-    text = f"{SIGNATURE_FILE}: {project.name} {project.manifest['version']} signed with\n{key}"
+    answer = {"module": manifest["name"], "version": manifest["version"], "file": SIGNATURE_FILE, "key": key}
+    text = f"{SIGNATURE_FILE}: {manifest['name']} {manifest['version']} signed with\n{key}"
     screen.give(answer, text, as_json=options.json)
     return 0
 
@@ -172,6 +215,20 @@ def _project(folder: Path) -> Project:
     from bailiwick.authoring import read_project
 
     return read_project(read_folder(folder))
+
+
+def _finished(folder: Path) -> Mapping[str, Any]:
+    """Give the manifest of a module whose binary is the one that it states: one that was composed, or built."""
+    from bailiwick.authoring import read_piece
+    from bailiwick.schema import parse_document
+
+    files = read_folder(folder)
+    manifest = parse_document(files.get("module.json", b"{}"))
+    if isinstance(manifest, dict) and "parts" in manifest:
+        return read_piece(files).manifest
+    project, wasm = _built(folder)
+    _check_digest(folder, project, wasm)
+    return project.manifest
 
 
 def _built(folder: Path) -> tuple[Project, bytes]:

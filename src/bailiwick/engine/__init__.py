@@ -9,6 +9,7 @@ from bailiwick.engine.answer import INPUT_BYTES_MAX, OUTPUT_BYTES_MAX, Refusal, 
 from bailiwick.engine.binary import MODULE_BYTES_MAX
 from bailiwick.engine.cache import CodeCache
 from bailiwick.engine.compile import Compiler
+from bailiwick.engine.compose import Part, Whole, alias_of, compose
 from bailiwick.engine.host import HostLink, HostRefused, TranscriptHost
 from bailiwick.engine.loading import Artefact
 from bailiwick.engine.nesting import COMPONENT_BYTES_MAX
@@ -28,7 +29,11 @@ __all__ = [
     "Guest",
     "HostLink",
     "HostRefused",
+    "Part",
     "Refusal",
     "TranscriptHost",
+    "Whole",
+    "alias_of",
+    "compose",
     "read_answer",
 ]

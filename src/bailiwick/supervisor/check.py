@@ -51,9 +51,9 @@ def check_offered(manifest: Manifest, offered: Mapping[str, HostService]) -> Non
         ModuleRefused: code ``module-interface``, with the reason.
     """
     for asked in manifest.capabilities:
-        service = offered.get(asked.interface)
+        service = offered.get(asked.service)
         if service is None:
-            why = next((why for prefix, why in NOT_OFFERED.items() if asked.interface.startswith(prefix)), None)
+            why = next((why for prefix, why in NOT_OFFERED.items() if asked.service.startswith(prefix)), None)
             raise ModuleRefused(
                 f"{manifest.subject} asks for {asked.interface}: {why or 'this node knows no such interface'}",
                 hint="offered are " + ", ".join(sorted(offered)),

@@ -8,6 +8,7 @@ from bailiwick.engine import HostRefused
 from bailiwick.model import Actor, Budget, HostCall, JsonValue
 from bailiwick.ports import CallContext, HostService
 from bailiwick.supervisor.gathered import HOST_CALLS_MAX, Gathered
+from bailiwick.supervisor.manifest import Manifest
 from bailiwick.supervisor.registry import Registry
 from bailiwick.supervisor.services.invoke import CallInside, Invoke
 from bailiwick.supervisor.state import Grant, Installed
@@ -27,7 +28,7 @@ class CallLink:
         module: Installed,
         *,
         function: str,
-        asked: frozenset[str],
+        manifest: Manifest,
         path: tuple[str, ...],
         actor: Actor,
         gathered: Gathered,
@@ -39,7 +40,7 @@ class CallLink:
             registry: The tenant's.
             module: Who asks.
             function: Which function of it runs.
-            asked: What its manifest asks for.
+            manifest: What it asks for, and what its names stand for.
             path: The modules that run, outermost first, this one last.
             actor: Who called from outside.
             gathered: Where the call leaves what its record tells.
@@ -53,7 +54,7 @@ class CallLink:
         self._call_inside = call_inside
         self._reference = module.reference
         self._function = function
-        self._asked = asked
+        self._manifest = manifest
         self._calls: list[tuple[str, str, JsonValue, JsonValue, dict[str, JsonValue] | None, int]] = []
 
     @property
@@ -101,7 +102,7 @@ class CallLink:
                 charge=charging,
             )
             output = in_order(service.call(context, function, input))
-            if interface == AUDITED:
+            if self._manifest.service(interface) == AUDITED:
                 self._gathered.audited += 1
         except HostRefused as refused:
             if refused.code == "denied":
@@ -116,20 +117,21 @@ class CallLink:
 
     def _permit(self, interface: str, function: str) -> tuple[HostService, Grant]:
         """Give service and grant for a question, as the grants stand at this moment."""
-        gathered, name = self._gathered, f"{interface}#{function}"
+        of = self._manifest.service(interface)
+        gathered, name = self._gathered, f"{of}#{function}"
         gathered.host_calls += 1
         grant = self._registry.state.seen().granted(self._module.name).get(interface)
-        service = self._registry.services.get(interface)
+        service = self._registry.services.get(of)
         if grant is None or service is None or function not in grant.functions:
-            raise HostRefused("denied", f"module {self._module.name} was not granted {name[:300]}")
+            raise HostRefused("denied", f"module {self._module.name} was not granted {f'{interface}#{function}'[:300]}")
         gathered.asked[name] += 1
         if gathered.host_calls > HOST_CALLS_MAX or gathered.asked[name] > PER_CALL_MAX.get(name, HOST_CALLS_MAX):
             raise HostRefused("too-many", f"{name} was asked too often in one call")
-        return (Invoke(self._call_inside) if interface == Invoke.name else service), grant
+        return (Invoke(self._call_inside) if of == Invoke.name else service), grant
 
     def _denied(self, interface: str, function: str) -> None:
         """Note a refusal. Names that the guest made up are not told: they could be any text."""
         denial: dict[str, JsonValue] = {"module": self._module.name, "function": self._function, "code": "denied"}
-        if f"{interface}#{function}" in self._asked:
+        if f"{interface}#{function}" in self._manifest.asked:
             denial |= {"interface": interface, "host_function": function}
         self._gathered.deny(denial)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from bailiwick.canonical import canonical_bytes, digest
+from bailiwick.engine import alias_of
 from bailiwick.errors import InputRefused, ModuleRefused
 from bailiwick.model import Budget, JsonValue, Tier
 from bailiwick.schema import LIMITS, Contract, DocumentLimits, Schemas, parse_document
@@ -62,12 +63,22 @@ def is_in_range(version: str, wanted: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
-    """What a module asks for: functions of one host interface, a scope, and why."""
+    """What a module asks for: functions of one host interface, a scope, and why.
+
+    In a composed module ``interface`` is a name for one part, and ``of`` the interface that it stands for.
+    """
 
     interface: str
     functions: tuple[str, ...]
     scope: Mapping[str, JsonValue]
     reason: str
+    of: str | None = None
+    part: str | None = None
+
+    @property
+    def service(self) -> str:
+        """The interface that is really asked for."""
+        return self.of or self.interface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +126,7 @@ class Manifest:
     raw: bytes = field(repr=False)
     digest: str
     shared: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    stands_for: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @property
     def subject(self) -> str:
@@ -124,6 +136,10 @@ class Manifest:
     def capability(self, interface: str) -> Capability | None:
         """Give what it asks for of one interface."""
         return next((each for each in self.capabilities if each.interface == interface), None)
+
+    def service(self, interface: str) -> str:
+        """Give the interface that a name of the manifest stands for; most stand for themselves."""
+        return self.stands_for.get(interface, interface)
 
     def contract(self, function: str, side: str) -> Contract:
         """Compile what a function takes (``side`` is ``input``) or gives (``output``).
@@ -178,8 +194,10 @@ def read_manifest(value: Any) -> Manifest:
         raw=raw,
         digest=digest(raw),
         shared=_shared(value),
+        stands_for={each.interface: each.of for each in capabilities if each.of is not None},
     )
     _check_once(manifest, "capability", [each.interface for each in manifest.capabilities])
+    _check_names(manifest)
     _check_once(manifest, "dependency", [each.name for each in manifest.dependencies])
     for name in manifest.functions:
         _check_contracts(manifest, name)
@@ -191,12 +209,27 @@ def _schemas() -> Schemas:
     return Schemas()
 
 
+def _check_names(manifest: Manifest) -> None:
+    """Refuse a name that stands for another interface than it reads like: whoever grants it would be misled."""
+    for each in manifest.capabilities:
+        if (each.of, each.part) == (None, None):
+            continue
+        if each.of is None or each.part is None or each.interface != alias_of(each.part, each.of):
+            raise ModuleRefused(
+                f"{manifest.subject} calls {each.of} {each.interface}, which is not its name for a part",
+                hint="bailiwick module compose writes these names",
+                code="module-manifest",
+            )
+
+
 def _capability(value: Mapping[str, Any]) -> Capability:
     return Capability(
         interface=value["interface"],
         functions=tuple(value["functions"]),
         scope=value.get("scope", {}),
         reason=value["reason"],
+        of=value.get("of"),
+        part=value.get("part"),
     )
 
 

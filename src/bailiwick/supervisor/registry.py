@@ -313,7 +313,7 @@ class Registry:
                     code="grant-unasked",
                 )
             granted = dict(asked.scope if scope is None else scope)
-            self.services[interface].check_scope(granted)
+            self.services[asked.service].check_scope(granted)
             held = now.granted(name).get(interface)
             if held is not None and (held.functions, self.scope(held)) == (chosen, granted):
                 return held

@@ -215,7 +215,7 @@ class Running:
             self.registry,
             loaded.installed,
             function=function,
-            asked=loaded.manifest.asked,
+            manifest=loaded.manifest,
             path=path,
             actor=actor,
             gathered=gathered,
