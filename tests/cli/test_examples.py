@@ -27,6 +27,8 @@ ELSEWHERE = {
     "module remove",
     "module replay",
     "module rollback",
+    "module series replay",
+    "module series run",
     "module show",
     "module start",
     "module stop",

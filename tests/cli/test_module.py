@@ -18,8 +18,9 @@ from bailiwick.trust import sign_manifest
 AUTHOR = Signer("modules/acme", new_secret(b"a" * 32))
 KEY = AUTHOR.verifier.text()
 CLOCK = "bailiwick:clock/clock@0.1.0"
-ORDER = tuple(
-    "trust install list show grant call replay swap pin unpin rollback ungrant stop start remove untrust".split()
+ORDER = (
+    *("trust", "install", "list", "show", "grant", "call", "replay", "series-run", "series-replay"),
+    *("swap", "pin", "unpin", "rollback", "ungrant", "stop", "start", "remove", "untrust"),
 )
 
 
@@ -72,20 +73,29 @@ def installed(home):
     return home
 
 
-def test_the_examples_of_every_module_command_work_in_the_order_of_a_modules_life(home):
+def test_the_examples_of_every_module_command_work_in_the_order_of_a_modules_life(home, folder):
     """If it failed, the help would show a command line that does not work."""
-    examples = {each.words.removeprefix("module "): each.examples for each in COMMANDS if "module" in each.words}
+    examples = {
+        each.words.removeprefix("module ").replace(" ", "-"): each.examples
+        for each in COMMANDS
+        if "module" in each.words
+    }
+    (folder / "calls.jsonl").write_text('{"module":"greeter","function":"greet"}\n' * 3)
     calls: list[str] = []
+    series: list[str] = []
     for verb in ORDER:
         for example in examples[verb]:
             words = [
-                {"AUTHOR-KEY": KEY, "CALL": calls[-1] if calls else ""}.get(each, each) for each in shlex.split(example)
+                {"AUTHOR-KEY": KEY, "CALL": calls[-1] if calls else "", "SERIES": series[-1] if series else ""}.get(
+                    each, each
+                )
+                for each in shlex.split(example)
             ]
             ran = home(*words)
             assert ran.code == 0, f"bailiwick {example}: {ran.err or ran.out}"
-        calls += [
-            str(each["index"]) for each in home("ledger", "tail", "--json").lines if "called" in each["event_type"]
-        ]
+        newest = home("ledger", "tail", "--json").lines
+        calls += [str(each["index"]) for each in newest if "called" in each["event_type"]]
+        series += [str(each["index"]) for each in newest if each["event_type"] == "module.series"]
 
 
 def test_a_call_prints_its_answer_exactly_and_is_recorded_first(installed):

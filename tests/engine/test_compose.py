@@ -1,4 +1,4 @@
-"""Components made into one: what is joined, what stays open under a name of its own, and what is refused with a reason."""
+"""Components made into one: what is joined, what stays open under a name of its own, what is refused and why."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ ASKS = f"""(import "{CLOCK}" (instance $k (type $f (record (field "code" string)
   (core module $room (memory (export "memory") 1)
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 512)))
   (core instance $mem (instantiate $room))
-  (core func $ask (canon lower (func $now) (memory (core memory $mem "memory")) (realloc (core func $mem "realloc"))))"""
+  (core func $ask (canon lower (func $now)
+    (memory (core memory $mem "memory")) (realloc (core func $mem "realloc"))))"""
 HOST = '(instance (export "now" (func $ask)) (export "memory" (memory $mem "memory")))'
 IMPORTS = '(import "h" "now" (func $now (param i32))) (import "h" "memory" (memory 1))'
 DENIED = "(call $now (i32.const 64)) (i64.mul (i64.const {}) (i64.extend_i32_u (i32.load8_u (i32.const 64))))"

@@ -25,6 +25,7 @@ from bailiwick.cli import (
     ledger_stores,
     module,
     module_author,
+    module_series,
     module_swap,
     pack,
     panic,
@@ -55,6 +56,7 @@ NOUNS = {
     "ledger hold": "Keep records whatever their age.",
     "ledger witness": "Let others hold the ledger's head, and hold theirs.",
     "module": "Write, build, sign, install, grant and call modules.",
+    "module series": "Run many calls in a fixed order, to the same bytes each time.",
     "pack": "Look at packs of law, and run their cases.",
     "inputs": "See and decide what came while no module could run.",
     "effects": "See and perform what decisions asked for.",
@@ -174,7 +176,10 @@ COMMANDS = (
     Command(
         "module compose",
         module_author.compose,
-        ("module compose pay-checked checker adder", "module compose pay-checked-2 checker adder --version 1.1.0 --json"),
+        (
+            "module compose pay-checked checker adder",
+            "module compose pay-checked-2 checker adder --version 1.1.0 --json",
+        ),
     ),
     Command("module sign", module_author.sign, ("module sign pay-size", "module sign pay-size --json")),
     Command(
@@ -213,6 +218,16 @@ COMMANDS = (
     Command("module rollback", module_swap.rollback, ("module rollback greeter --json",)),
     Command("module pin", module_swap.pin, ("module pin greeter", "module pin greeter --json")),
     Command("module unpin", module_swap.unpin, ("module unpin greeter", "module unpin greeter --json")),
+    Command(
+        "module series run",
+        module_series.run,
+        ("module series run @calls.jsonl", "module series run @calls.jsonl --workers 2 --out lines.jsonl --json"),
+    ),
+    Command(
+        "module series replay",
+        module_series.replay,
+        ("module series replay SERIES", "module series replay SERIES --workers 2 --json"),
+    ),
     Command("module stop", module.stop, ("module stop greeter", "module stop greeter --json")),
     Command("module start", module.start, ("module start greeter", "module start greeter --json")),
     Command("module remove", module.remove, ("module remove greeter",)),

@@ -15,10 +15,11 @@ from bailiwick.model import Record
 
 CALL = "module.called"
 QUEUED = "input.queued"
+SERIES = "module.series"
 ERASED, EXPIRED = "subject.erased", "subject.expired"
 """Types of the records that tell of it: somebody asked for it, or its time was over."""
 _UNNAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {DECISION: ("observation", "evidence"), CALL: (), QUEUED: ()}
+    {DECISION: ("observation", "evidence"), CALL: (), QUEUED: (), SERIES: ()}
 )
 """For each type that keeps something, the fields with digests of what an early version kept without saying for whom."""
 

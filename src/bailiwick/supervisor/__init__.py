@@ -9,6 +9,8 @@ from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifes
 from bailiwick.supervisor.registry import MANIFEST_FILE, SIGNATURE_FILE, Registry
 from bailiwick.supervisor.replay import Replayed
 from bailiwick.supervisor.running import Answer
+from bailiwick.supervisor.schedule import NORMAL, PATIENT, URGENT, Cancelled, Ticket
+from bailiwick.supervisor.series import Series, SeriesCall, SeriesReplayed, SeriesRunner, read_calls
 from bailiwick.supervisor.services import homeless_services
 from bailiwick.supervisor.state import Grant, Installed
 from bailiwick.supervisor.supervisor import Shown, Supervisor, summary
@@ -17,22 +19,32 @@ from bailiwick.supervisor.values import encode_value
 
 __all__ = [
     "MANIFEST_FILE",
+    "NORMAL",
+    "PATIENT",
     "SIGNATURE_FILE",
+    "URGENT",
     "Answer",
+    "Cancelled",
     "Grant",
     "Installed",
     "Manifest",
     "NodeRules",
     "Registry",
     "Replayed",
+    "Series",
+    "SeriesCall",
+    "SeriesReplayed",
+    "SeriesRunner",
     "Shown",
     "Supervisor",
     "SwapDone",
     "SwapPlan",
     "Swapper",
+    "Ticket",
     "encode_value",
     "homeless_services",
     "parse_manifest",
+    "read_calls",
     "read_manifest",
     "summary",
 ]

@@ -11,8 +11,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bailiwick.errors import Unavailable
 from bailiwick.ports import CursorStore
@@ -27,6 +28,18 @@ WAIT_MS_MAX = 30_000
 """Longest that a call waits for the end of a swap, in milliseconds."""
 _LOOK_SECONDS = 0.002
 """How often a call that waits looks whether the swap has ended."""
+
+
+class Places(Protocol):
+    """Where a call is while it runs, for as long as it runs."""
+
+    def entered(self, name: str) -> AbstractContextManager[FleetState]:
+        """Be in a call from outside."""
+        ...
+
+    def entered_inside(self, name: str, wait_ms: int) -> AbstractContextManager[FleetState]:
+        """Be in a call for one that runs already."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,6 +70,16 @@ class InFlight:
                     if not now.swaps.is_draining(name):
                         yield now
                         return
+            self._wait(name, until)
+
+    def wait_for_swap(self, name: str) -> None:
+        """Wait while a module is being swapped, before a call takes anything that others need.
+
+        Raises:
+            Unavailable: as ``entered``.
+        """
+        until = time.monotonic() + WAIT_MS_MAX / 1000
+        while self.state.now().swaps.is_draining(name):
             self._wait(name, until)
 
     @contextmanager

@@ -27,7 +27,7 @@ from bailiwick.model import Actor, Budget, HostCall, JsonValue, Receipt
 from bailiwick.ports import CallContext, Clock, Entropy
 from bailiwick.schema import parse_document
 from bailiwick.supervisor.gathered import Gathered, Outcome
-from bailiwick.supervisor.inflight import InFlight
+from bailiwick.supervisor.inflight import Places
 from bailiwick.supervisor.kept import keep_call
 from bailiwick.supervisor.link import CallLink
 from bailiwick.supervisor.loaded import Loaded, Shelf
@@ -76,7 +76,7 @@ class Running:
     clock: Clock
     entropy: Entropy
     remembered: Remembered
-    inflight: InFlight
+    inflight: Places
     on_failure: Callable[[str, int], object]
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _running: int = 0
@@ -130,6 +130,22 @@ class Running:
         budget = self._capped(wanted.budget)
         outcome = self._run(loaded, function, value, budget, path=(name,), actor=actor, gathered=gathered)
         return installed, outcome, self._record(installed, value, outcome, gathered, actor)
+
+    def perform(self, name: str, function: str, value: Any, actor: Actor) -> tuple[Outcome, Gathered]:
+        """Run a function and record nothing; for whoever records many calls as one.
+
+        Raises:
+            NotFound, ModuleRefused, NotTrusted, SchemaViolated: as ``call``; nothing ran.
+        """
+        state = self.registry.state.now()
+        installed = find_module(state, name)
+        self._check_allowed(state, installed)
+        loaded = self.shelf.get(installed)
+        wanted = loaded.function(function)
+        loaded.check_input(function, value)
+        gathered = Gathered()
+        budget = self._capped(wanted.budget)
+        return self._run(loaded, function, value, budget, path=(name,), actor=actor, gathered=gathered), gathered
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,8 @@ STARTED, STOPPED = "module.started", "module.stopped"
 DEADLINE = "module-deadline"
 """Code of a call that the clock stopped."""
 CALLED, DENIED = "module.called", "module.denied"
+SERIES = "module.series"
+"""Many calls that one record stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +302,11 @@ def _call(state: FleetState, record: Record) -> FleetState:
     return replace(state, day=day, fuel_used=state.fuel_of(day) + fuel, swaps=swaps)
 
 
+def _series(state: FleetState, record: Record) -> FleetState:
+    day = max(record.timestamp[:DAY_CHARACTERS], state.day)
+    return replace(state, day=day, fuel_used=state.fuel_of(day) + int(str(record.detail["fuel"])))
+
+
 def _swap(state: FleetState, record: Record) -> FleetState:
     return replace(state, swaps=state.swaps.fold(record))
 
@@ -341,6 +348,7 @@ _CHANGES = {
     STARTED: _switch,
     STOPPED: _switch,
     CALLED: _call,
+    SERIES: _series,
     SWAP_STARTED: _swap,
     SWAPPED: _swap,
     SWAP_ABANDONED: _swap,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.engine import Engine
+from bailiwick.errors import ModuleFailed
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor
 from bailiwick.ports import BlobStore, Clock, CursorStore, Entropy, HostService
@@ -26,6 +27,8 @@ from bailiwick.supervisor.registry import Registry, find_module
 from bailiwick.supervisor.remembered import Remembered
 from bailiwick.supervisor.replay import Replayed, replay_call
 from bailiwick.supervisor.running import Answer, Running
+from bailiwick.supervisor.schedule import NORMAL, Schedule, Ticket
+from bailiwick.supervisor.series import SeriesRunner
 from bailiwick.supervisor.services import standard_services
 from bailiwick.supervisor.state import Grant, Installed
 from bailiwick.supervisor.swap import Swapper
@@ -123,6 +126,7 @@ class Supervisor:
         self._rules = rules
         self._services = {**standard_services(clock, entropy, open_ledger), **(further or {})}
         self._remembered = Remembered(clock)
+        self._schedule = Schedule(rules.at_once, rules.shares)
         self._fleets: dict[str, _Fleet] = {}
         self._lock = threading.Lock()
 
@@ -142,9 +146,64 @@ class Supervisor:
         """
         return self._fleet(tenant).swapper
 
-    def call(self, tenant: str, module: str, function: str, input: bytes, actor: Actor) -> Answer:  # noqa: A002 the ABI's own word; a call reads as one line
-        """Call a function of a tenant's module with JSON, record that, and give its answer; see ``Running.call``."""
-        return self._fleet(tenant).running.call(module, function, input, actor)
+    def call(
+        self,
+        tenant: str,
+        module: str,
+        function: str,
+        input: bytes,  # noqa: A002 the ABI's own word
+        actor: Actor,
+        *,
+        ticket: Ticket | None = None,
+    ) -> Answer:
+        """Call a function of a tenant's module with JSON, record that, and give its answer; see ``Running.call``.
+
+        Args:
+            tenant: Whose module.
+            module: Its name.
+            function: Which of its functions.
+            input: JSON.
+            actor: Who asks.
+            ticket: Its place in the queue, as ``queue`` gave it, so that it can be taken back; None queues it now.
+
+        Raises:
+            Unavailable: too many of the tenant's calls wait, or the call was taken back; nothing ran.
+            BailiwickError: as ``Running.call``.
+        """
+        fleet = self._fleet(tenant)
+        fleet.swapper.inflight.wait_for_swap(module)
+        with self._schedule.run(ticket or self._schedule.ticket(tenant)) as turn:
+            try:
+                answer = fleet.running.call(module, function, input, actor)
+            except ModuleFailed as error:
+                turn.took(error.fuel)
+                raise
+            turn.took(answer.fuel)
+        return answer
+
+    def queue(self, tenant: str, priority: int = NORMAL) -> Ticket:
+        """Take a place in the queue for a call that is made later: urgent, normal or patient.
+
+        Raises:
+            Unavailable: too many of the tenant's calls wait (code ``module-queue-full``).
+        """
+        return self._schedule.ticket(tenant, priority)
+
+    def series(self, tenant: str) -> SeriesRunner:
+        """Give what runs a tenant's modules in a fixed order, to the same bytes each time.
+
+        Raises:
+            NotFound: there is no such tenant.
+        """
+        fleet = self._fleet(tenant)
+        return SeriesRunner(
+            registry=fleet.registry,
+            engine=self._engine,
+            blobs=self._blobs,
+            clock=self._clock,
+            entropy=self._entropy,
+            inflight=fleet.swapper.inflight,
+        )
 
     def replay(self, tenant: str, record: int) -> Replayed:
         """Run a recorded call again, the host's answers fed back from its transcript, and compare; records nothing.

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bailiwick.ledger import Ledger
 from bailiwick.ports import Clock, Entropy, HostService
-from bailiwick.supervisor.services.audit import AuditLog, AuditRead
+from bailiwick.supervisor.services.audit import AuditLog, AuditRead, Readable
 from bailiwick.supervisor.services.invoke import Invoke
 from bailiwick.supervisor.services.small import ClockService, ConfigService, LogService, RandomService
 
@@ -21,7 +20,7 @@ def homeless_services(clock: Clock, entropy: Entropy) -> Mapping[str, HostServic
 
 
 def standard_services(
-    clock: Clock, entropy: Entropy, open_ledger: Callable[[str], Ledger]
+    clock: Clock, entropy: Entropy, open_ledger: Callable[[str], Readable]
 ) -> Mapping[str, HostService]:
     """Give every service of this room, by interface."""
     services: list[HostService] = [AuditLog(), AuditRead(open_ledger), Invoke()]

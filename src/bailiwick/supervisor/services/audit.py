@@ -7,12 +7,11 @@ are. Text of a module never enters the ledger itself: that is kept for years, an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 from bailiwick.engine import HostRefused
 from bailiwick.errors import DocumentRefused
-from bailiwick.ledger import Ledger
 from bailiwick.model import JsonValue, Record
 from bailiwick.ports import CallContext
 from bailiwick.schema import parse_document
@@ -61,13 +60,25 @@ class AuditLog:
         return None
 
 
+class Readable(Protocol):
+    """What a module can see of a ledger, or of the first records of one."""
+
+    def size(self) -> int:
+        """Give the number of records."""
+        ...
+
+    def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
+        """Give records in order."""
+        ...
+
+
 class AuditRead:
     """Gives records from a cursor on. Its scope lists ``event_types`` and ``resources``; both are needed."""
 
     name = "bailiwick:audit/read@0.1.0"
     functions = frozenset({"records"})
 
-    def __init__(self, open_ledger: Callable[[str], Ledger]) -> None:
+    def __init__(self, open_ledger: Callable[[str], Readable]) -> None:
         self._open_ledger = open_ledger
 
     def check_scope(self, scope: JsonValue) -> None:

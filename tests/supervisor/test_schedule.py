@@ -1,0 +1,145 @@
+"""Whose call runs next: nobody is starved, nobody saves up, urgent ones go first, and queues have an end."""
+
+from __future__ import annotations
+
+import random
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from bailiwick.errors import Unavailable
+from bailiwick.supervisor.schedule import NORMAL, PATIENT, QUEUE_MAX, URGENT, Cancelled, Schedule
+
+
+def order_of(schedule, tickets, fuel):
+    """Run tickets one at a time, as a node with one place would, and give the order."""
+    left, order = list(tickets), []
+    while left:
+        (running,) = [each for each in left if each.state == "called"]
+        with schedule.run(running) as turn:
+            turn.took(fuel[running.tenant])
+        order.append(running)
+        left.remove(running)
+    return order
+
+
+def tenants_of(order):
+    """Whose calls they were."""
+    return "".join(each.tenant for each in order)
+
+
+def test_tenants_take_turns_whoever_asked_for_more():
+    """Wrong if a tenant that asks for a hundred calls makes another wait for all of them."""
+    schedule = Schedule(at_once=1)
+    tickets = [schedule.ticket("a") for _ in range(20)] + [schedule.ticket("b") for _ in range(3)]
+    order = tenants_of(order_of(schedule, tickets, {"a": 80_000, "b": 80_000}))
+    assert "b" not in order[:1]
+    assert order[1:7].count("b") == 3
+
+
+def test_who_takes_more_fuel_is_called_less_often():
+    """Wrong if shares are counted in calls, so that heavy calls take the node from light ones."""
+    schedule = Schedule(at_once=1)
+    tickets = [schedule.ticket(name) for _ in range(60) for name in "ab"]
+    order = tenants_of(order_of(schedule, tickets, {"a": 1_000_000, "b": 80_000}))
+    assert order[20:60].count("b") > 3 * order[20:60].count("a")
+
+
+def test_a_weight_is_a_share():
+    """Wrong if a tenant that was given twice the share does not get it."""
+    schedule = Schedule(at_once=1, weights={"a": 2})
+    tickets = [schedule.ticket(name) for _ in range(60) for name in "ab"]
+    order = tenants_of(order_of(schedule, tickets, {"a": 80_000, "b": 80_000}))
+    assert 36 <= order[:60].count("a") <= 44
+
+
+def test_who_was_idle_saves_up_nothing():
+    """Wrong if a tenant that slept an hour may then take the whole node for as long."""
+    schedule = Schedule(at_once=1)
+    fuel = {"a": 80_000, "b": 80_000}
+    order_of(schedule, [schedule.ticket("a") for _ in range(50)], fuel)
+    tickets = [schedule.ticket(name) for name in "bbbbbbbbbb"] + [schedule.ticket(name) for name in "aaaaaaaaaa"]
+    order = tenants_of(order_of(schedule, tickets, fuel))
+    assert 4 <= order[:10].count("a") <= 6
+
+
+def test_an_urgent_call_goes_before_others_of_its_tenant_and_of_no_other():
+    """Wrong if calling everything urgent takes another tenant's share."""
+    schedule = Schedule(at_once=1)
+    blocker = schedule.ticket("z")
+    patient, normal, urgent = (schedule.ticket("a", each) for each in (PATIENT, NORMAL, URGENT))
+    others = [schedule.ticket("b") for _ in range(3)]
+    order = order_of(schedule, [blocker, patient, normal, urgent, *others], dict.fromkeys("abz", 80_000))
+    own = [each for each in order if each.tenant == "a"]
+    assert own == [urgent, normal, patient]
+    assert tenants_of(order)[1:].startswith(("abab", "abba", "baab", "baba"))
+
+
+def test_a_queue_has_an_end_for_each_tenant():
+    """Wrong if a tenant could fill the memory of the node, or the queue of another."""
+    schedule = Schedule(at_once=1)
+    tickets = [schedule.ticket("a") for _ in range(QUEUE_MAX + 1)]
+    with pytest.raises(Unavailable) as caught:
+        schedule.ticket("a")
+    assert caught.value.code == "module-queue-full"
+    assert schedule.ticket("b").state == "waiting"
+    assert schedule.waiting() == {"a": QUEUE_MAX, "b": 1}
+    assert tickets[5].cancel()
+    assert schedule.ticket("a").state == "waiting"
+
+
+def test_a_call_that_is_taken_back_in_time_never_runs():
+    """Wrong if nobody can stop what has not begun, or a cancelled call blocks the queue."""
+    schedule = Schedule(at_once=1)
+    first, second, third = (schedule.ticket("a") for _ in range(3))
+    assert second.cancel()
+    assert not second.cancel()
+    with pytest.raises(Cancelled), schedule.run(second):
+        pass
+    with schedule.run(first):
+        assert not first.cancel()
+        assert third.state == "waiting"
+    assert third.state == "called"
+    assert third.cancel()
+    with schedule.turn("a"):
+        pass
+    with pytest.raises(Cancelled), schedule.run(first):
+        pass
+
+
+def test_a_call_that_fails_gives_its_place_back():
+    """Wrong if an error leaks a place, until nothing runs any more."""
+    schedule = Schedule(at_once=2)
+    for _ in range(10):
+        with pytest.raises(ValueError, match="no"), schedule.turn("a"):
+            raise ValueError("no")
+    with schedule.turn("a"), schedule.turn("b"):
+        pass
+
+
+def test_never_more_than_so_many_run_and_all_come_to_an_end():
+    """Wrong if a race lets too many run, or leaves a call waiting for ever."""
+    schedule, most, running, lock = Schedule(at_once=3), 0, 0, threading.Lock()
+    dice = random.Random(7)
+
+    def call(tenant, priority):
+        nonlocal most, running
+        with schedule.turn(tenant, priority) as turn:
+            with lock:
+                running += 1
+                most = max(most, running)
+            turn.took(dice.randint(0, 10**6))
+            with lock:
+                running -= 1
+
+    threads = [threading.Thread(target=call, args=(dice.choice("abc"), dice.choice((0, 1, 2)))) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most <= 3
+    assert schedule.waiting() == {}
+    with ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(schedule.turn("a"))
