@@ -27,7 +27,21 @@ def builtin_module(name: str) -> tuple[ModuleRef, bytes]:
         NotFound: there is none of that name.
         ModuleRefused: its binary is not the one that its manifest states.
     """
-    folder = _builtin("modules") / check_tenant(name)
+    return _builtin_module("modules", name)
+
+
+def builtin_engine(name: str) -> bytes:
+    """Give the binary of an engine of scripts that comes with bailiwick.
+
+    Raises:
+        NotFound: there is none of that name.
+        ModuleRefused: its binary is not the one that its manifest states.
+    """
+    return _builtin_module("engines", name)[1]
+
+
+def _builtin_module(kind: str, name: str) -> tuple[ModuleRef, bytes]:
+    folder = _builtin(kind) / check_tenant(name)
     try:
         manifest: Any = parse_document((folder / "module.json").read_bytes())
         wasm = (folder / f"{name}.wasm").read_bytes()

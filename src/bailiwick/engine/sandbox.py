@@ -57,11 +57,12 @@ from bailiwick.engine.package import (
     wasmtime_package,
 )
 from bailiwick.engine.plain import StockCaller, StockComponentCaller
+from bailiwick.engine.script import RUN, Script, read_script
 from bailiwick.engine.selftest import COMPONENT_TEXT, PROBE_TEXT, agree, agree_on_components
 from bailiwick.engine.stock import Stock
 from bailiwick.engine.ticker import Ticker, ticks_until
 from bailiwick.engine.values import FunctionShape, RecordOf, ResultOf, ValueMismatch, check_value, shape_of
-from bailiwick.errors import ModuleFailed, Unavailable, UsageRefused
+from bailiwick.errors import ModuleFailed, ModuleRefused, Unavailable, UsageRefused
 from bailiwick.model import Budget, HostCall, Run, Tier
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ NESTED_CALLS_MAX = 10
 class Guest:
     """A module that was admitted and compiled. ``digest`` is over its bytes; sizes are in bytes.
 
-    ``form`` is ``core-json/1``, ``component-call/1`` or ``component/1``. ``imports`` are what it may ask of the host,
-    as ``interface#function``; a core module has ``bailiwick#call`` there. ``functions`` describes what a
+    ``form`` is ``core-json/1``, ``component-call/1``, ``component/1`` or ``script/1``. ``imports`` are what it may ask of
+    the host, as ``interface#function``; a core module has ``bailiwick#call`` there. ``functions`` describes what a
     ``component/1`` exports.
     """
 
@@ -176,6 +177,29 @@ class Engine:
             engine=self,
         )
 
+    def load_script(
+        self, source: bytes, runner: bytes, *, memory_bytes_max: int = Tier.HEAVY.budget.memory_bytes
+    ) -> Guest:
+        """Join a script to the engine that runs it; its text is read when it is called.
+
+        Args:
+            source: The script, UTF-8.
+            runner: The binary of its engine, a ``component-call/1``.
+            memory_bytes_max: The most memory that the engine may start with, in bytes.
+
+        Raises:
+            ModuleRefused: ``module-too-large``, ``script-text``; the engine as ``load``, or ``module-form``.
+            Unavailable: the engine is closed.
+        """
+        text, engine = read_script(source), self.load(runner, memory_bytes_max=memory_bytes_max)
+        if engine.form != "component-call/1":
+            raise ModuleRefused(
+                f"the engine {engine.digest} is {engine.form}, and scripts need a component-call/1",
+                hint="build it again",
+                code="module-form",
+            )
+        return replace(engine, digest=digest_of(source), form="script/1", code=Script(text, engine))
+
     def run(
         self,
         guest: Guest,
@@ -213,6 +237,10 @@ class Engine:
                 code="engine-foreign",
             )
         _check_start(guest, budget)
+        if isinstance(guest.code, Script):
+            given = guest.code.envelope(function, input)
+            check_call(function, input)
+            return self.run(_runner(guest), RUN, given, budget, host=host)
         if guest.form != "core-json/1":
             return self._run_component(guest, function, input, budget, host)
         message = envelope(function, input)
@@ -263,11 +291,11 @@ class Engine:
                 hint="keep them for components, with the engine that loaded them",
                 code="engine-stock",
             )
-        return self._stock.keep(guest.code, budget, count)
+        return self._stock.keep(_runner(guest).code, budget, count)
 
     def release(self, guest: Guest) -> None:
         """Remove the sandboxes that are kept ready of a guest; call it before the last reference to one goes."""
-        self._stock.drop(guest.code)
+        self._stock.drop(_runner(guest).code)
 
     def _run_component(
         self,
@@ -443,3 +471,11 @@ def _check_start(guest: Guest, budget: Budget) -> None:
             hint="give the module a larger tier",
             code="module-out-of-memory",
         )
+
+
+def _runner(guest: Guest) -> Guest:
+    """Give the guest that runs: of a script its engine, of any other itself."""
+    if not isinstance(guest.code, Script):
+        return guest
+    assert isinstance(guest.code.runner, Guest)
+    return guest.code.runner

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Literal
 
 from bailiwick.adapters.cursorstore_files import FileCursorStore
+from bailiwick.adapters.packsource_builtin import builtin_engine
 from bailiwick.canonical import digest
 from bailiwick.engine import CodeCache, Compiler, Engine
 from bailiwick.errors import NotFound, UsageRefused
@@ -57,6 +58,7 @@ class Supervising(Parts):
             entropy=self._entropy,
             secret_of=self._state_secret,
             rules=NodeRules.read(self.settings.modules()),
+            runner_of=self._runner_of,
         )
 
     def author(self, tenant: str) -> Signer:
@@ -78,6 +80,11 @@ class Supervising(Parts):
         """Digests of the modules that come with this package."""
         folders = (files("bailiwick") / "builtin" / "modules").iterdir()
         return frozenset(json.loads((each / "module.json").read_bytes())["digest"] for each in folders if each.is_dir())
+
+    @staticmethod
+    def _runner_of(name: str) -> bytes:
+        """Give an engine of scripts: QuickJS comes with this package, CPython is built where it is first wanted."""
+        return builtin_engine(name)
 
     def _code_of(self, wasm: bytes, kind: Literal["core", "component"]) -> bytes | None:
         """Give compiled code of a module of others; None for what ships, which is compiled where it is needed."""

@@ -32,6 +32,30 @@ def keep_module(tenant: str, blobs: BlobStore, manifest: Manifest, signature: by
     return tuple(kept[2:])
 
 
+def keep_runner(tenant: str, blobs: BlobStore, runner: bytes) -> tuple[str, ...]:
+    """Keep the engine of a script durably and give the digests of its pieces, in order."""
+    pieces = [runner[at : at + PIECE_BYTES] for at in range(0, len(runner), PIECE_BYTES)]
+    return tuple(blobs.put_many(tenant, pieces))
+
+
+def kept_runner(tenant: str, blobs: BlobStore, installed: Installed) -> bytes | None:
+    """Give the engine of an installed script; None for a module that is none.
+
+    Raises:
+        Unavailable: it is not what was installed any more (code ``blob-corrupt``).
+    """
+    if not installed.engine:
+        return None
+    runner = b"".join(blobs.get(tenant, piece) for piece in installed.engine_pieces)
+    if digest(runner) != installed.engine_digest:
+        raise Unavailable(
+            f"the engine of script {installed.name} is not the one that was installed",
+            hint="restore the blobs from a backup, or install the script again",
+            code="blob-corrupt",
+        )
+    return runner
+
+
 def kept_manifest(tenant: str, blobs: BlobStore, installed: Installed) -> Manifest:
     """Give the manifest of an installed module."""
     return read_manifest(parse_manifest(blobs.get(tenant, installed.manifest)))

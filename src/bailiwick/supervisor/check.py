@@ -8,7 +8,7 @@ from bailiwick.canonical import digest
 from bailiwick.engine import Engine, Guest
 from bailiwick.errors import ModuleRefused
 from bailiwick.ports import HostService
-from bailiwick.supervisor.manifest import Manifest
+from bailiwick.supervisor.manifest import SCRIPT, Manifest
 
 CORE_HOST_IMPORT = "bailiwick#call"
 """The one import of a core guest: through it, any interface may be asked."""
@@ -20,8 +20,8 @@ NOT_OFFERED = {
 """Interfaces whose contract is published and that nobody answers yet, and why."""
 
 
-def admit(manifest: Manifest, wasm: bytes, engine: Engine) -> Guest:
-    """Check a binary against its manifest, and give it compiled.
+def admit(manifest: Manifest, wasm: bytes, engine: Engine, runner: bytes | None = None) -> Guest:
+    """Check a binary against its manifest, and give it compiled; of a script, with the engine that runs it.
 
     Raises:
         ModuleRefused: ``module-digest``; what ``Engine.load`` refuses, ``module-memory`` where the binary starts with
@@ -29,6 +29,8 @@ def admit(manifest: Manifest, wasm: bytes, engine: Engine) -> Guest:
     """
     if digest(wasm) != manifest.binary:
         raise _lie(manifest, f"the binary has digest {digest(wasm)}, the manifest states {manifest.binary}", "digest")
+    if manifest.abi == SCRIPT:
+        return _admit_script(manifest, wasm, engine, runner)
     guest = engine.load(wasm, memory_bytes_max=manifest.budget.memory_bytes)
     if guest.form != manifest.abi:
         raise _lie(manifest, f"the binary is {guest.form}, the manifest states {manifest.abi}", "form")
@@ -41,6 +43,21 @@ def admit(manifest: Manifest, wasm: bytes, engine: Engine) -> Guest:
         if guest.memory_bytes_min > function.budget.memory_bytes:
             what = f"function {function.name} is given {function.budget.memory_bytes} bytes of memory"
             raise _lie(manifest, f"{what}, and the binary starts with {guest.memory_bytes_min}", "memory")
+    return guest
+
+
+def _admit_script(manifest: Manifest, source: bytes, engine: Engine, runner: bytes | None) -> Guest:
+    """Join a script to its engine. What the engine may ask of the host is what the script was granted, and no more."""
+    assert runner is not None, "whoever admits a script has its engine"
+    if manifest.engine_digest not in (None, digest(runner)):
+        raise ModuleRefused(
+            f"{manifest.subject} wants engine {manifest.engine_digest}, and this node has {digest(runner)}",
+            hint="leave the digest out of the manifest, or install a version of bailiwick that has it",
+            code="script-engine",
+        )
+    guest = engine.load_script(source, runner, memory_bytes_max=manifest.budget.memory_bytes)
+    if guest.memory_bytes_min > manifest.budget.memory_bytes:
+        raise _lie(manifest, f"its engine starts with {guest.memory_bytes_min} bytes of memory", "memory")
     return guest
 
 

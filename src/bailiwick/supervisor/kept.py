@@ -48,6 +48,7 @@ def keep_call(
             "version": module.version,
             "manifest": module.manifest,
             "pieces": list(module.pieces),
+            **({"engine": list(module.engine_pieces)} if module.engine else {}),
         },
         "budget": {"fuel": budget.fuel, "memory_bytes": budget.memory_bytes, "deadline_ms": budget.deadline_ms},
         "run": outcome.transcript(),
@@ -105,6 +106,12 @@ def kept_parts(tenant: str, blobs: BlobStore, record: Record) -> tuple[Any, Any,
         return decode_value(blobs.get(tenant, detail[name], record.resource))
 
     return part("input"), None if detail["output"] is None else part("output"), part("transcript")
+
+
+def recorded_engine(transcript: Any) -> Sequence[str]:
+    """Give the blobs of the engine that ran a script; none for a module that is no script."""
+    pieces: Sequence[str] = transcript["module"].get("engine", ())
+    return pieces
 
 
 def recorded_pieces(transcript: Any) -> Sequence[str]:

@@ -23,6 +23,8 @@ MANIFEST_BYTES_MAX = 1 << 20
 SHARED = {"enums": "urn:bailiwick:enum:", "inputs": "urn:bailiwick:input:", "types": "urn:bailiwick:type:"}
 """How schemas of functions refer to what a manifest shares among them."""
 
+SCRIPT = "script/1"
+"""The form of a module that is the text of a script."""
 Version: TypeAlias = tuple[int, int, int]
 _LIMITS = DocumentLimits(bytes_max=MANIFEST_BYTES_MAX, depth_max=LIMITS.depth_max)
 _RANGE = re.compile(r"(\^|>=|=)?(\d+)\.(\d+)\.(\d+)\Z")
@@ -107,7 +109,8 @@ class Function:
 class Manifest:
     """What ``module.json`` says. ``raw`` is the canonical form, ``digest`` its SHA-256; ``binary`` that of the code.
 
-    ``asked`` are the functions of the host that it asks for, such as ``bailiwick:clock/clock@0.1.0#now``.
+    ``asked`` are the functions of the host that it asks for, such as ``bailiwick:clock/clock@0.1.0#now``. ``engine`` is
+    what runs a script (``script/1``), and ``engine_digest`` which very one, where the manifest says.
     """
 
     name: str
@@ -126,6 +129,8 @@ class Manifest:
     raw: bytes = field(repr=False)
     digest: str
     shared: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    engine: str | None = None
+    engine_digest: str | None = None
     stands_for: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @property
@@ -194,10 +199,13 @@ def read_manifest(value: Any) -> Manifest:
         raw=raw,
         digest=digest(raw),
         shared=_shared(value),
+        engine=value.get("engine", {}).get("name"),
+        engine_digest=value.get("engine", {}).get("digest"),
         stands_for={each.interface: each.of for each in capabilities if each.of is not None},
     )
     _check_once(manifest, "capability", [each.interface for each in manifest.capabilities])
     _check_names(manifest)
+    _check_form(manifest)
     _check_once(manifest, "dependency", [each.name for each in manifest.dependencies])
     for name in manifest.functions:
         _check_contracts(manifest, name)
@@ -207,6 +215,17 @@ def read_manifest(value: Any) -> Manifest:
 @lru_cache(maxsize=1)
 def _schemas() -> Schemas:
     return Schemas()
+
+
+def _check_form(manifest: Manifest) -> None:
+    """Refuse a script without an engine, an engine without a script, and a file of another kind than its form."""
+    suffix = {"quickjs": ".js", "cpython": ".py"}.get(manifest.engine or "", ".wasm")
+    if (manifest.abi == SCRIPT) != (manifest.engine is not None) or not manifest.file.endswith(suffix):
+        raise ModuleRefused(
+            f"{manifest.subject} is {manifest.abi} in {manifest.file}, run by {manifest.engine or 'no engine'}",
+            hint="a script/1 is a .js file with engine quickjs, or a .py file with cpython; others are a .wasm file",
+            code="module-form",
+        )
 
 
 def _check_names(manifest: Manifest) -> None:

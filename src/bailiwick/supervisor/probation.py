@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.errors import BailiwickError, NotFound, Unavailable
-from bailiwick.supervisor.binaries import kept_binary, kept_manifest
+from bailiwick.supervisor.binaries import kept_binary, kept_manifest, kept_runner
 from bailiwick.supervisor.check import admit
 from bailiwick.supervisor.kept import kept_parts
 from bailiwick.supervisor.loaded import Loaded
@@ -54,7 +54,8 @@ class Probation:
         record = self.registry.state.ledger.read(index)
         given, _, transcript = kept_parts(tenant, blobs, record)
         manifest = kept_manifest(tenant, blobs, before)
-        guest = admit(manifest, kept_binary(tenant, blobs, before), engine)
+        runner = kept_runner(tenant, blobs, before)
+        guest = admit(manifest, kept_binary(tenant, blobs, before), engine, runner)
         loaded = Loaded(installed=before, manifest=manifest, guest=guest)
         function: Any = record.detail["function"]
         try:

@@ -6,9 +6,9 @@ leaves a record of that, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.engine import Engine, Guest
@@ -18,7 +18,7 @@ from bailiwick.model import Actor, JsonValue, Receipt
 from bailiwick.ports import BlobStore, HostService
 from bailiwick.schema import parse_document
 from bailiwick.supervisor.allow import NodeRules
-from bailiwick.supervisor.binaries import keep_module, kept_manifest
+from bailiwick.supervisor.binaries import keep_module, keep_runner, kept_manifest, kept_runner
 from bailiwick.supervisor.check import admit, check_offered
 from bailiwick.supervisor.ledgerstate import LedgerState
 from bailiwick.supervisor.manifest import Manifest, is_in_range, parse_manifest, read_manifest, read_version
@@ -44,6 +44,10 @@ MODULES_MAX = 100
 """Most modules of one tenant."""
 SCOPES_MAX = 1_024
 """Most scopes that are kept at hand."""
+MADE_HERE = frozenset({"cpython"})
+"""Engines of scripts that a node makes for itself, differing in a few bytes each time."""
+Runners: TypeAlias = Callable[[str], bytes]
+"""Gives the binary of an engine of scripts by its name, or says why there is none."""
 KEYS_MAX = 64
 """Most keys that a tenant trusts."""
 
@@ -57,6 +61,7 @@ class Candidate:
     signature: bytes = field(repr=False)
     wasm: bytes = field(repr=False)
     guest: Guest = field(repr=False)
+    runner: bytes | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ class Registry:
     engine: Engine = field(repr=False)
     services: Mapping[str, HostService]
     rules: NodeRules
+    runner_of: Runners
     _scopes: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     # --- keys -------------------------------------------------------------------------------------------------------
@@ -220,8 +226,19 @@ class Registry:
                 hint="bailiwick module build FOLDER makes it",
                 code="module-file",
             )
-        guest = admit(manifest, wasm, self.engine)
-        return Candidate(manifest=manifest, key=key, signature=files[SIGNATURE_FILE], wasm=wasm, guest=guest)
+        runner = None if manifest.engine is None else self._runner(now, manifest.engine)
+        guest = admit(manifest, wasm, self.engine, runner)
+        signature = files[SIGNATURE_FILE]
+        return Candidate(manifest=manifest, key=key, signature=signature, wasm=wasm, guest=guest, runner=runner)
+
+    def _runner(self, now: FleetState, name: str) -> bytes:
+        """Give the engine of scripts: one that a script of the tenant uses already, where making it anew is dear."""
+        for each in now.modules.values():
+            if each.engine == name and name in MADE_HERE:
+                kept = kept_runner(self.tenant, self.blobs, each)
+                assert kept is not None
+                return kept
+        return self.runner_of(name)
 
     def keep(self, candidate: Candidate) -> dict[str, JsonValue]:
         """Keep a module that was examined, and give the detail of the record that installs it.
@@ -232,7 +249,12 @@ class Registry:
         """
         manifest = candidate.manifest
         pieces = keep_module(self.tenant, self.blobs, manifest, candidate.signature, candidate.wasm)
+        engine: dict[str, JsonValue] = {}
+        if candidate.runner is not None:
+            kept = list(keep_runner(self.tenant, self.blobs, candidate.runner))
+            engine["engine"] = {"name": manifest.engine, "digest": digest(candidate.runner), "pieces": list(kept)}
         return {
+            **engine,
             "name": manifest.name,
             "version": manifest.version,
             "digest": manifest.binary,
@@ -435,3 +457,14 @@ def find_module(now: FleetState, name: str) -> Installed:
 
 def _key_resource(key: Verifier) -> str:
     return f"module-key/{key.key_id.hex()}"
+
+
+def no_runner(name: str) -> bytes:
+    """Say that this node runs no scripts.
+
+    Raises:
+        ModuleRefused: always (code ``script-engine``).
+    """
+    raise ModuleRefused(
+        f"this node has no engine {name[:80]} for scripts", hint="ask its operator", code="script-engine"
+    )

@@ -14,7 +14,7 @@ from bailiwick.engine import Engine, TranscriptHost
 from bailiwick.errors import ModuleFailed, Unavailable
 from bailiwick.model import Budget, HostCall, JsonValue, Record
 from bailiwick.ports import BlobStore
-from bailiwick.supervisor.kept import kept_parts, recorded_pieces
+from bailiwick.supervisor.kept import kept_parts, recorded_engine, recorded_pieces
 from bailiwick.supervisor.values import encode_value, in_order
 
 DIFFERS = "transcript-differs"
@@ -71,7 +71,11 @@ def replay_call(tenant: str, record: Record, blobs: BlobStore, engine: Engine) -
     run = transcript["run"]
     wasm = b"".join(blobs.get(tenant, piece) for piece in recorded_pieces(transcript))
     budget = Budget(**transcript["budget"])
-    guest = engine.load(wasm, memory_bytes_max=budget.memory_bytes)
+    runner = b"".join(blobs.get(tenant, piece) for piece in recorded_engine(transcript))
+    if runner:
+        guest = engine.load_script(wasm, runner, memory_bytes_max=budget.memory_bytes)
+    else:
+        guest = engine.load(wasm, memory_bytes_max=budget.memory_bytes)
     told_then = SortedTranscript(host_calls(run["calls"]))
     raw, code, fuel = None, None, detail["fuel"]
     asks_the_same = True

@@ -62,7 +62,8 @@ SERIES = "module.series"
 class Installed:
     """A module that is installed. ``manifest`` and ``signature`` are blobs; ``pieces`` joined are the binary.
 
-    ``record`` is where it was installed; ``key`` is the verifier key of whoever signed it.
+    ``record`` is where it was installed; ``key`` is the verifier key of whoever signed it. A script has an ``engine``,
+    kept in pieces like a binary.
     """
 
     name: str
@@ -77,6 +78,9 @@ class Installed:
     dependencies: tuple[str, ...]
     record: int
     is_started: bool = True
+    engine: str = ""
+    engine_digest: str = ""
+    engine_pieces: tuple[str, ...] = ()
 
     @property
     def reference(self) -> ModuleRef:
@@ -234,6 +238,7 @@ def _install(state: FleetState, record: Record) -> FleetState:
         internal=detail["internal"],
         pieces=tuple(detail["pieces"]),
         dependencies=tuple(detail["dependencies"]),
+        **_engine(detail.get("engine")),
     )
     before = state.modules.get(module.name)
     grants = state.grants
@@ -249,6 +254,12 @@ def _install(state: FleetState, record: Record) -> FleetState:
         floors={**state.floors, module.name: floor},
         grants=grants,
     )
+
+
+def _engine(told: Any) -> dict[str, Any]:
+    if told is None:
+        return {}
+    return {"engine": told["name"], "engine_digest": told["digest"], "engine_pieces": tuple(told["pieces"])}
 
 
 def _remove(state: FleetState, record: Record) -> FleetState:

@@ -23,7 +23,7 @@ from bailiwick.supervisor.inflight import InFlight
 from bailiwick.supervisor.ledgerstate import LedgerState
 from bailiwick.supervisor.loaded import Shelf
 from bailiwick.supervisor.probation import Probation
-from bailiwick.supervisor.registry import Registry, find_module
+from bailiwick.supervisor.registry import Registry, Runners, find_module, no_runner
 from bailiwick.supervisor.remembered import Remembered
 from bailiwick.supervisor.replay import Replayed, replay_call
 from bailiwick.supervisor.running import Answer, Running
@@ -101,6 +101,7 @@ class Supervisor:
         entropy: Entropy,
         secret_of: Callable[[str], bytes],
         rules: NodeRules = NodeRules(),  # noqa: B008 a frozen value
+        runner_of: Runners = no_runner,
         further: Mapping[str, HostService] | None = None,
     ) -> None:
         """Join the room to everything outside it.
@@ -114,6 +115,7 @@ class Supervisor:
             entropy: Gives modules randomness, and salts.
             secret_of: Gives a tenant's secret, for the MAC of its folded state.
             rules: What may run on this node.
+            runner_of: Gives the engines of scripts.
             further: Services of other rooms, by interface.
         """
         self._engine = engine
@@ -124,6 +126,7 @@ class Supervisor:
         self._entropy = entropy
         self._secret_of = secret_of
         self._rules = rules
+        self._runner_of = runner_of
         self._services = {**standard_services(clock, entropy, open_ledger), **(further or {})}
         self._remembered = Remembered(clock)
         self._schedule = Schedule(rules.at_once, rules.shares)
@@ -262,6 +265,7 @@ class Supervisor:
             engine=self._engine,
             services=self._services,
             rules=self._rules,
+            runner_of=self._runner_of,
         )
         shelf = Shelf(tenant, self._blobs, self._engine)
         healing: list[Swapper] = []
