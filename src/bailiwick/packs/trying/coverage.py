@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.model import Decision, JsonValue, Status, TraceEntry
-from bailiwick.packs.format.pack import INDETERMINATE, Pack, Table
+from bailiwick.packs.format.pack import INDETERMINATE, Call, Pack, Table
 from bailiwick.packs.language.expressions import Expression
 from bailiwick.packs.trying.known import Known
 from bailiwick.packs.trying.sites import leaves_of, sites_of
@@ -99,6 +99,8 @@ def to_touch(pack: Pack) -> list[str]:
     for rule in (rule for level in pack.levels for rule in level.rules):
         if isinstance(rule, Table):
             names += [f"table row {rule.id}.{row.id}" for row in rule.rows]
+        elif isinstance(rule, Call):
+            names.append(f"call {rule.id}")
         elif rule.type == "boolean":
             names += [f"measure {rule.id} true", f"measure {rule.id} false"]
         else:
@@ -117,6 +119,8 @@ def touched_by(decision: Decision) -> list[str]:
             continue
         if entry.kind == "measure":
             names += _touched_measure(entry.rule, entry.value, entry.because)
+        elif entry.kind == "call":
+            names.append(f"call {entry.rule}")
         elif entry.kind == "impact":
             names.append(f"row {entry.rule}")
         elif entry.value is True:
@@ -161,7 +165,7 @@ def _reached(pack: Pack, decision: Decision) -> set[str]:
         if isinstance(rule, Table):
             names.update(_reached_rows(rule, entries.get(("measure", rule.id))))
         else:
-            names.add(f"measure {rule.id}")
+            names.add(f"{'call' if isinstance(rule, Call) else 'measure'} {rule.id}")
     for entry in decision.trace:
         if entry.status is not Status.SKIPPED and entry.kind in ("row", "impact", "effect"):
             names.add(f"{'row' if entry.kind == 'impact' else entry.kind} {entry.rule}")

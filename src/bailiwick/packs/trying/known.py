@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from bailiwick.errors import UsageRefused
 from bailiwick.model import Decision, JsonValue, Status
@@ -12,6 +12,9 @@ from bailiwick.packs.evaluation.evaluate import evaluate
 from bailiwick.packs.format.pack import Case, Pack
 from bailiwick.packs.format.parameters import in_force
 from bailiwick.packs.language.expressions import Expression, is_of_type
+
+Judge: TypeAlias = Callable[[Pack, Mapping[str, JsonValue], str], Decision]
+"""Decides facts by a pack and the law of a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +43,13 @@ def decide(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str) -> Decis
     return evaluate(pack, facts, legal_date, known_at if isinstance(known_at, str) else None)
 
 
-def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, decision: Decision | None = None) -> Known:
-    """Decide facts, unless that was done, and bind what the decision knew.
+def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, judge: Judge = decide) -> Known:
+    """Decide facts, and bind what the decision knew.
 
     Raises:
         UsageRefused: ``legal_date`` is not a date.
     """
-    made = decide(pack, facts, legal_date) if decision is None else decision
+    made = judge(pack, facts, legal_date)
     values = _given(pack, facts)
     values.update(
         (parameter.path, dated.value)
@@ -59,7 +62,7 @@ def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, decisi
     return Known(facts=facts, legal_date=legal_date, decision=made, raw=raw, scope=scope)
 
 
-def known_cases(pack: Pack) -> list[tuple[Case, Known]]:
+def known_cases(pack: Pack, judge: Judge = decide) -> list[tuple[Case, Known]]:
     """Decide every case of a pack that has a day to be judged by."""
     found = []
     for case in pack.cases:
@@ -67,7 +70,7 @@ def known_cases(pack: Pack) -> list[tuple[Case, Known]]:
         if legal_date is None:
             continue
         try:
-            found.append((case, known_of(pack, case.input, legal_date)))
+            found.append((case, known_of(pack, case.input, legal_date, judge)))
         except UsageRefused:
             continue
     return found

@@ -14,7 +14,7 @@ from bailiwick.packs.format.pack import Case, DatedValue, Pack, Parameter, Table
 from bailiwick.packs.language.expressions import Expression
 from bailiwick.packs.language.syntax import SyntaxFault, pieces
 from bailiwick.packs.trying.cases import differences_of
-from bailiwick.packs.trying.known import Known, decide, known_cases, legal_date_of
+from bailiwick.packs.trying.known import Judge, Known, decide, known_cases, legal_date_of
 from bailiwick.packs.trying.sites import Site, sites_of, with_rows, with_table_rows
 
 MUTANTS_MAX = 20_000
@@ -76,23 +76,24 @@ class Mutation:
         return 100 * self.killed // self.mutants if self.mutants else 100
 
 
-def mutate(pack: Pack, advance: Callable[[int], None] | None = None) -> Mutation:
+def mutate(pack: Pack, judge: Judge = decide, advance: Callable[[int], None] | None = None) -> Mutation:
     """Bend a pack in every way there is, and see which bent packs its cases tell from it.
 
     Args:
         pack: Cases that do not come out as written today kill nothing.
+        judge: Decides; a pack that calls modules needs one that can.
         advance: Told each time one mutant was tried.
 
     Cost: about a tenth of a millisecond for each mutant and case; cases that a mutant cannot change cost microseconds.
     """
-    cases = [(case, known) for case, known in known_cases(pack) if not differences_of(case, known.decision)]
+    cases = [(case, known) for case, known in known_cases(pack, judge) if not differences_of(case, known.decision)]
     tried = 0
     survived: list[Mutant] = []
     for mutant in mutants_of(pack):
         if tried == MUTANTS_MAX:
             break
         tried += 1
-        if not _is_killed(mutant, cases):
+        if not _is_killed(mutant, cases, judge):
             survived.append(mutant)
         if advance is not None:
             advance(1)
@@ -163,12 +164,12 @@ def _of_site(site: Site, kind: str, expression: Expression) -> Mutant:
     )
 
 
-def _is_killed(mutant: Mutant, cases: Sequence[tuple[Case, Known]]) -> bool:
+def _is_killed(mutant: Mutant, cases: Sequence[tuple[Case, Known]], judge: Judge) -> bool:
     turned = [case for case, known in cases if mutant.differs(known)]
     if not turned:
         return False
     pack = mutant.make()
-    return any(differences_of(case, decide(pack, case.input, str(legal_date_of(pack, case)))) for case in turned)
+    return any(differences_of(case, judge(pack, case.input, str(legal_date_of(pack, case)))) for case in turned)
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------
