@@ -19,17 +19,26 @@ Judge: TypeAlias = Callable[[Pack, Mapping[str, JsonValue], str], Decision]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """One decision with what it was made from; ``raw`` is the scope that assumptions saw, ``scope`` that of rules."""
+    """One decision with what it was made from.
+
+    ``values`` is all that was known, by the engine's names; ``scope`` binds it for rules, ``raw`` what assumptions saw.
+    """
 
     facts: Mapping[str, JsonValue]
     legal_date: str
     decision: Decision
+    values: Mapping[str, JsonValue] = field(repr=False)
     raw: Any = field(repr=False)
     scope: Any = field(repr=False)
 
     def value(self, expression: Expression, *, is_raw: bool = False) -> JsonValue:
         """Judge one expression of the pack again; None where it has no value."""
         return expression.answer(self.raw if is_raw else self.scope, {})[0]
+
+    def causes(self) -> dict[str, tuple[str, ...]]:
+        """Give why measures have no value, by the names that rules read them by."""
+        unknown = (each for each in self.decision.measurements if each.status is Status.INDETERMINATE)
+        return {f"m.{each.id}": (each.cause or "no-value",) for each in unknown}
 
 
 def legal_date_of(pack: Pack, case: Case) -> str | None:
@@ -58,8 +67,9 @@ def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, judge:
     )
     raw = pack.language.scope(values)
     measured = {f"m.{each.id}": each.value for each in made.measurements if each.status is Status.COMPUTED}
-    scope = pack.language.scope({**values, **_assumed(pack, values, raw), **measured})
-    return Known(facts=facts, legal_date=legal_date, decision=made, raw=raw, scope=scope)
+    values |= _assumed(pack, values, raw) | measured
+    scope = pack.language.scope(values)
+    return Known(facts=facts, legal_date=legal_date, decision=made, values=values, raw=raw, scope=scope)
 
 
 def known_cases(pack: Pack, judge: Judge = decide) -> list[tuple[Case, Known]]:
