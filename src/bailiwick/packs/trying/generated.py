@@ -169,7 +169,7 @@ def choices_of(pack: Pack) -> tuple[Choice, ...]:
     reached = _reached_by(pack)
     found = []
     for each in pack.inputs:
-        rule = _rule_of(pack.input_schema, each.keys)
+        rule = rule_of(pack.input_schema, each.keys)
         values = [*_from_cases(pack, each), *_from_schema(rule, each.type)]
         values += _from_rules(pack, each, reached[each.path])
         kept = tuple(dict.fromkeys(map(_frozen, values)))[:VALUES_MAX]
@@ -214,7 +214,8 @@ def _from_cases(pack: Pack, each: InputField) -> list[JsonValue]:
     return found
 
 
-def _rule_of(schema: Any, keys: Sequence[str]) -> Mapping[str, Any]:
+def rule_of(schema: Any, keys: Sequence[str]) -> Mapping[str, Any]:
+    """Give what an input schema says of one fact; nothing where it says nothing."""
     for key in keys:
         schema = schema.get("properties", {}).get(key, {}) if isinstance(schema, Mapping) else {}
     return schema if isinstance(schema, Mapping) else {}
@@ -253,7 +254,7 @@ def _from_rules(pack: Pack, each: InputField, expressions: Sequence[Expression])
 
 
 def _is_day(pack: Pack, each: InputField) -> bool:
-    return _rule_of(pack.input_schema, each.keys).get("format") == "date" or each.path == pack.legal_date_path
+    return rule_of(pack.input_schema, each.keys).get("format") == "date" or each.path == pack.legal_date_path
 
 
 def _constants(pack: Pack, expressions: Sequence[Expression]) -> list[JsonValue]:
