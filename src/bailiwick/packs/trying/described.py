@@ -87,12 +87,16 @@ def _input(pack: Pack, each: InputField) -> dict[str, JsonValue]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, JsonValue]:
-    dated = {f"from {each.valid_from}": {"value": each.value, "cite": each.cite} for each in parameter.values}
+    dated: dict[str, JsonValue] = {
+        f"from {each.valid_from}": {"value": each.value, "cite": each.cite} for each in parameter.values
+    }
     return {"title": parameter.title, "type": parameter.type, "unit": parameter.unit, **dated}
 
 
 def _policy(policy: Policy) -> dict[str, JsonValue]:
-    readings = {f"reading {each.id}": {"text": each.text, "status": each.status} for each in policy.readings}
+    readings: dict[str, JsonValue] = {
+        f"reading {each.id}": {"text": each.text, "status": each.status} for each in policy.readings
+    }
     return {"title": policy.title, "input": policy.path, "default": policy.default, **readings}
 
 
@@ -146,7 +150,7 @@ def _call(call: Call) -> dict[str, JsonValue]:
 
 
 def _impact(row: ImpactRow) -> dict[str, JsonValue]:
-    duties = {
+    duties: dict[str, JsonValue] = {
         f"obligation {duty.id}": {"text": duty.text, "within": _plain(duty.within), "cite": duty.cite}
         for duty in row.duties
     }

@@ -15,23 +15,6 @@ from bailiwick.packs.format.pack import Case, Pack
 from bailiwick.packs.trying.described import SECTIONS, Things, described
 from bailiwick.packs.trying.known import Judge, decide, legal_date_of
 
-SECTIONS = (
-    "pack",
-    "sources",
-    "parameters",
-    "inputs",
-    "policies",
-    "assumptions",
-    "rules",
-    "outcomes",
-    "effects",
-    "cases",
-)
-"""What packs are compared in, in the order of the report."""
-
-Things = Mapping[str, Mapping[str, JsonValue]]
-"""What one section of a pack holds: by name, what each says by aspect."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:

@@ -8,9 +8,12 @@ from typing import Any
 
 from bailiwick.model import JsonValue
 from bailiwick.packs.format.documents import lines_of, read_yaml
+from bailiwick.packs.format.pack import INPUT_SCHEMA
 
 MANIFEST = "pack"
 """The name of what stands in ``pack.yaml``."""
+INPUTS = "inputs"
+"""The name of the facts as a whole."""
 
 _LISTS = {
     "assumptions.yaml": ("assumptions", "assumption"),
@@ -54,6 +57,9 @@ class Places:
 
     def of(self, rule: str) -> Place:
         """Give the place of a rule; of one that is not known, the manifest."""
+        if rule == INPUTS or rule.startswith("input in."):
+            keys = rule.removeprefix(INPUTS).removeprefix("input in.").split(".")
+            return Place(file=INPUT_SCHEMA, pointer="".join(f"/properties/{key}" for key in keys if key), line=None)
         found = self._places.get(rule)
         if found is None and rule.startswith("parameter "):
             found = self._places.get(rule.rpartition(".")[0])

@@ -45,9 +45,10 @@ def _unused(pack: Pack) -> Iterator[Remark]:
     for parameter in pack.parameters:
         if parameter.path not in read:
             yield fault("unused", f"parameter {parameter.id}", "no rule reads it", "read it, or take it out")
-    for each in fields_of(pack.input_schema):
-        if each.path not in read and each.path not in (KNOWN_AT, pack.legal_date_path):
-            yield advice("unused", "pack", f"no rule reads {each.path}", "read it, or take it out of the schema")
+    unread = [each.path for each in fields_of(pack.input_schema) if each.path not in read]
+    unread = [path for path in unread if path not in (KNOWN_AT, pack.legal_date_path)]
+    if unread:
+        yield advice("unused", "inputs", f"no rule reads {', '.join(unread)}", "read them, or leave them to a reader")
     for rule in (rule for level in pack.levels for rule in level.rules):
         if isinstance(rule, Measure | Table) and rule.path not in read:
             noun = "measure" if isinstance(rule, Measure) else "table"
@@ -159,12 +160,14 @@ def _questions(pack: Pack) -> Iterator[Remark]:
     for each in pack.inputs:
         if each.path not in pack.questions and each.path not in switches:
             message = f"rules read {each.path}, and there is no question for it"
-            yield fault("no-question", "pack", message, "give its property in schemas/input.json an x-question")
+            yield fault(
+                "no-question", f"input {each.path}", message, "give its property in schemas/input.json an x-question"
+            )
     asked = {path for section in pack.sections for path in section.asks}
     for path in pack.questions:
         if pack.sections and path not in asked:
             message = f"{path} has a question, and no section asks it"
-            yield advice("no-section", "pack", message, "name it in the asks of a section in interview/")
+            yield advice("no-section", f"input {path}", message, "name it in the asks of a section in interview/")
 
 
 def text_keys(pack: Pack) -> dict[str, str]:
