@@ -342,6 +342,8 @@ class Pack:
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     output_contract: Contract | None = field(default=None, repr=False, compare=False)
     property_language: Language | None = field(default=None, repr=False, compare=False)
+    prepared: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """What evaluation works out from the pack once and keeps; a pack with other rules starts empty."""
 
     def check_input(self, facts: Any) -> None:
         """Refuse facts that the pack's input schema refuses.
@@ -393,6 +395,6 @@ def input_field(path: str, kind: str, unit: str | None) -> InputField:
         unit=unit,
         engine_name=engine_name(path),
         asking_name=asking_name(path),
-        unknown=Read(path=path, value=None, is_known=False, unit=unit),
+        unknown=Read(path=path, is_unknown=True, unit=unit),
         missing=(f"missing: {path}",),
     )
