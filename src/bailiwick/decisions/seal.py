@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from bailiwick.canonical import canonical_bytes, digest
+from bailiwick.canonical import canonical_bytes, check_profile, digest, noun_bytes
 from bailiwick.model import Actor, Decision, Draft, Effect, Evidence, JsonValue, Observation, Sealed
 from bailiwick.packs import Pack
 
@@ -95,10 +95,13 @@ def _evidence(observation: Observation, decision: Decision, pack: Pack) -> Evide
         "legal_date": observation.legal_date,
         "decided_at": observation.decided_at,
         "facts": dict(observation.facts),
-        "measurements": [measurement.to_json() for measurement in decision.measurements],
+        "measurements": decision.measurements,
         "impact": decision.impact.to_json(),
         "effects": [effect.to_json() for effect in decision.effects],
-        "trace": [entry.to_json() for entry in decision.trace],
+        "trace": decision.trace,
     }
-    blob = canonical_bytes(body)
+    # Facts enter here. Whatever else is not the kernel's own was checked where it came in: what rules gave in
+    # ``expressions.checked``, what the pack says when it was loaded.
+    check_profile({"facts": body["facts"]})
+    blob = noun_bytes(body)
     return Evidence(blob=blob, digest=digest(blob))

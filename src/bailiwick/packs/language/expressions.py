@@ -6,7 +6,7 @@ tested; ``&&`` and ``||`` absorb what they need not know (Kleene logic), as CEL 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -22,6 +22,9 @@ CAUSES_MAX = 8
 
 LIST_CHARACTERS_MAX = 50_000
 """Longest list expression that is compiled as one; the engine takes 100,000 code points."""
+
+LISTS_MAX = 1_000
+"""Most list expressions that one language keeps compiled; what tries a pack makes many packs of it."""
 
 PROGRAMS_MAX = 5_000
 """Most expressions of one pack, their conjuncts counted; each costs up to a tenth of a millisecond to compile."""
@@ -66,7 +69,8 @@ def asking_name(path: str) -> str:
 class Expression:
     """A compiled expression: its text as the pack has it, its type, what it reads, and its conjuncts.
 
-    ``asks`` are paths that it only asks for with ``has()``. An expression that reads nothing was answered when it was
+    ``asks`` are paths that it only asks for with ``has()``, ``asked`` all that it asks for so; ``is_strict`` and
+    ``can_fail`` are the clause's (``syntax.Clause``). An expression that reads nothing was answered when it was
     compiled: ``constant``. ``error`` is the engine's type of results that are none.
     """
 
@@ -75,6 +79,9 @@ class Expression:
     type: str
     reads: tuple[str, ...]
     asks: frozenset[str]
+    asked: frozenset[str]
+    is_strict: bool
+    can_fail: bool
     joint: str | None
     parts: tuple[Expression, ...]
     constant: Answer | None
@@ -96,12 +103,12 @@ class Expression:
             return value, ()
         if result.type() == self.error:
             return None, self._why(scope, causes, value)
-        return _checked(value, self.text)
+        return checked(value, self.text)
 
     def engine_names(self) -> frozenset[str]:
         """Give the names that a scope must bind for this expression."""
-        asking = (asking_name(path) for path in self.reads if path.startswith("in."))
-        return frozenset((*map(engine_name, self.reads), *asking))
+        plain = (engine_name(path) for path in self.reads if path not in self.asks)
+        return frozenset((*plain, *map(asking_name, self.asked)))
 
     def failed(self, scope: Any) -> str | None:
         """Name what made this expression false: the first conjunct that is false, or all of the alternatives."""
@@ -129,21 +136,13 @@ class Expression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternatives:
-    """Several conditions judged in one go: one list expression, taken apart only when a member cannot be judged.
-
-    ``program`` is None where together they are too long for the engine.
-    """
+    """Several conditions that are judged in order."""
 
     members: tuple[Expression, ...]
-    program: Any = field(repr=False, compare=False)
-    error: Any = field(repr=False, compare=False)
 
     def answers(self, scope: Any, causes: Causes) -> Iterable[Answer]:
-        """Judge the conditions in order; where one cannot be judged, each only when it is asked for."""
-        result = self.program.eval(scope) if self.program is not None else None
-        if result is None or result.type() == self.error:
-            return (member.answer(scope, causes) for member in self.members)
-        return [(value, ()) for value in result.plain_value()]
+        """Judge the conditions in order, each only when it is asked for."""
+        return (member.answer(scope, causes) for member in self.members)
 
 
 class Language:
@@ -156,6 +155,7 @@ class Language:
         self._types = dict(types)
         self._error = cel.Type.ERROR
         self._programs = 0
+        self._listed: dict[str, Any] = {}
         self._engine_types = {
             "boolean": cel.Type.BOOL,
             "integer": cel.Type.INT,
@@ -184,10 +184,27 @@ class Language:
         return self._build(parse(text, self._types), expected)
 
     def compile_all(self, members: Sequence[Expression]) -> Alternatives:
-        """Bind conditions into one list expression."""
-        text = "[" + ", ".join(member.engine_text for member in members) + "]"
-        program = self._compile(text) if len(text) <= LIST_CHARACTERS_MAX else None
-        return Alternatives(members=tuple(members), program=program, error=self._error)
+        """Keep conditions together."""
+        return Alternatives(members=tuple(members))
+
+    def compile_lists(self, texts: Sequence[str]) -> tuple[Any, ...] | None:
+        """Compile engine texts that are known to be sound into lists of them, as few as the engine takes.
+
+        Each list that was compiled before is kept. None where a text is sound alone and nested too deeply for a list.
+        """
+        programs = []
+        for listed in _lists(texts):
+            program = self._listed.get(listed)
+            if program is None:
+                try:
+                    program = self._compile(listed)
+                except SyntaxFault:
+                    return None
+                if len(self._listed) >= LISTS_MAX:
+                    self._listed.clear()
+                self._listed[listed] = program
+            programs.append(program)
+        return tuple(programs)
 
     def scope(self, values: Mapping[str, JsonValue]) -> Any:
         """Bind values by their engine names; names left out are unknown."""
@@ -209,6 +226,9 @@ class Language:
             type=actual,
             reads=clause.reads,
             asks=clause.asks,
+            asked=clause.asked,
+            is_strict=clause.is_strict,
+            can_fail=clause.can_fail,
             joint=clause.joint,
             parts=tuple(self._build(part, "boolean") for part in clause.parts),
             constant=constant,
@@ -221,7 +241,7 @@ class Language:
         result = program.eval(self.scope({}))
         if result.type() == self._error:
             raise SyntaxFault("constant", f"this has no value, whatever the facts: {result.plain_value()}")
-        answer = _checked(result.plain_value(), text)
+        answer = checked(result.plain_value(), text)
         if answer[1]:
             raise SyntaxFault("constant", f"this has no value, whatever the facts: {answer[1][0]}")
         return answer
@@ -233,13 +253,27 @@ class Language:
             raise SyntaxFault("compile", _engine_fault(str(error))) from error
 
 
-def _checked(value: Any, text: str) -> Answer:
+def _lists(texts: Sequence[str]) -> Iterator[str]:
+    """Write texts as lists of ``LIST_CHARACTERS_MAX`` at most; one text alone is never longer than that."""
+    held: list[str] = []
+    size = 2
+    for text in texts:
+        if held and size + len(text) + 2 > LIST_CHARACTERS_MAX:
+            yield f"[{', '.join(held)}]"
+            held, size = [], 2
+        held.append(text)
+        size += len(text) + 2
+    if held:
+        yield f"[{', '.join(held)}]"
+
+
+def checked(value: Any, text: str) -> Answer:
     """Let out only what can be sealed and cannot grow without end from one measure to the next."""
     if type(value) is list:
         if len(value) > ITEMS_MAX:
             return None, (f"overflow: {text} has more than {ITEMS_MAX} items",)
         for item in value:
-            causes = _checked(item, text)[1]
+            causes = checked(item, text)[1]
             if causes:
                 return None, causes
     elif type(value) is int and not -INTEGER_MAX <= value <= INTEGER_MAX:

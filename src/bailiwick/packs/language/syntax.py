@@ -32,6 +32,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _OPENING, _CLOSING = ("(", "["), (")", "]")
+_ABSORBING = frozenset({"?", "&&", "||"}) | MACROS
+_FAILING = frozenset({"/", "%", "["})
 
 
 class SyntaxFault(ValueError):
@@ -55,13 +57,18 @@ class Clause:
     """An expression or a part of one: its text, the engine's text, what it reads, and its own parts.
 
     ``joint`` is ``&&`` or ``||`` where the clause has parts, else None. ``reads`` are declared paths, each once, in
-    order; ``asks`` are those of them that only stand in ``has()``.
+    order; ``asks`` are those of them that only stand in ``has()``, ``asked`` those that stand in one at all.
+    ``is_strict``: nothing in it absorbs what is not known. ``can_fail``: it may lack a value though all is known, by a
+    division, an index or a date; sums and products that overflow are left out, because they are so rare.
     """
 
     text: str
     engine_text: str
     reads: tuple[str, ...]
     asks: frozenset[str]
+    asked: frozenset[str] = frozenset()
+    is_strict: bool = False
+    can_fail: bool = False
     joint: str | None = None
     parts: tuple[Clause, ...] = ()
 
@@ -174,8 +181,10 @@ class _Parser:
         return self.tokens[position].text if 0 <= position < len(self.tokens) else ""
 
     def _is_root(self, position: int) -> bool:
-        """Say whether a path begins here: ``in.`` without a space between, ``p.`` or ``m.``."""
-        if self._text(position) not in ("in", "p", "m") or self._text(position + 1) != ".":
+        """Say whether a path begins here: ``in.`` without a space between, ``p.``, ``m.``, ``out.`` if declared."""
+        word = self._text(position)
+        is_word = word in ("in", "p", "m") or (word == "out" and "out.outcome" in self.declared)
+        if not is_word or self._text(position + 1) != ".":
             return False
         return self.tokens[position].end == self.tokens[position + 1].start
 
@@ -231,11 +240,15 @@ class _Parser:
             joint, spans = self._split(*self._bare(start, stop))
         here = [position for position in range(start, stop) if position in self.paths]
         read_plainly = {self.paths[position] for position in here if position not in self.asked}
+        words = {token.text for token in self.tokens[start:stop] if token.kind in ("name", "sign")}
         return Clause(
             text=self.text[self.tokens[start].start : self.tokens[stop - 1].end],
             engine_text=self._engine_text(start, stop),
             reads=tuple(dict.fromkeys(self.paths[position] for position in here)),
             asks=frozenset(self.paths[position] for position in here) - read_plainly,
+            asked=frozenset(self.paths[position] for position in here if position in self.asked),
+            is_strict=words.isdisjoint(_ABSORBING),
+            can_fail=not words.isdisjoint(_FAILING),
             joint=joint,
             parts=tuple(self.clause(*span, depth=depth + 1) for span in spans),
         )
