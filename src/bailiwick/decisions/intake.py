@@ -15,7 +15,7 @@ from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.engine import Refusal, read_answer
 from bailiwick.errors import InputRefused, RowRefused, UsageRefused
 from bailiwick.model import JsonValue, ModuleRef, Observation, Run
-from bailiwick.packs import Pack, check_date
+from bailiwick.packs import Pack, check_date, facts_from
 from bailiwick.schema import parse_document
 
 OBSERVATION_FORMAT = "bailiwick-observation/1"
@@ -57,18 +57,21 @@ def intake(
     Args:
         tenant: Whose observation this is.
         raw: At most ``BODY_BYTES_MAX`` bytes of text.
-        pack: Names the reader of CSV rows, the input schema, and where a legal date stands in the facts.
+        pack: Names the reader of CSV rows, the input schema, where a legal date stands in the facts, and how facts are
+            taken from documents of foreign contracts.
         legal_date: ``YYYY-MM-DD``; None takes the date that the pack's ``legal_date`` names in the facts.
         moment: Salts and time, drawn once.
         read_row: Runs the pack's reader module.
 
     Raises:
-        InputRefused: the text, the row or the facts break their contract, or no legal date can be had.
+        InputRefused: the text, the row, a foreign document or the facts break their contract, or no legal date can be
+            had.
+        NotFound: the contract of a foreign document is an attachment that nobody supplied.
         ModuleFailed: the reader failed by its own doing.
         Unavailable: the reader was stopped by the wall clock.
     """
     _check_size(raw)
-    facts, modules, fuel = _facts(raw, read_row)
+    facts, modules, fuel = _facts(raw, pack, read_row)
     pack.check_input(facts)
     question = question_of(raw)
     stored: dict[str, JsonValue] = {
@@ -127,13 +130,14 @@ def _check_size(raw: RawInput) -> None:
         )
 
 
-def _facts(raw: RawInput, read_row: ReadRow) -> tuple[dict[str, Any], tuple[ModuleRef, ...], int]:
+def _facts(raw: RawInput, pack: Pack, read_row: ReadRow) -> tuple[dict[str, Any], tuple[ModuleRef, ...], int]:
     if raw.media == "csv":
         envelope = json.dumps({"header": raw.header, "row": raw.body}, ensure_ascii=False).encode()
         run, module = read_row(envelope)
         return whole_numbers(_answer(run.output)), (module,), run.fuel
     if raw.media == "json":
-        return whole_numbers(_object(parse_document(raw.body.encode()))), (), 0
+        given = _object(parse_document(raw.body.encode()))
+        return whole_numbers(facts_from(pack.foreign, given) if pack.foreign else given), (), 0
     raise UsageRefused(f"inputs are csv or json, not {raw.media[:40]!r}", hint="see --format", code="media")
 
 

@@ -5,6 +5,7 @@ judges facts by it, purely; ``run_cases`` tries it on its own cases. The format 
 """
 
 from bailiwick.packs.evaluation.evaluate import evaluate
+from bailiwick.packs.evaluation.facts import facts_from
 from bailiwick.packs.format.load import load_pack
 from bailiwick.packs.format.pack import INDETERMINATE, IntakeModule, Pack
 from bailiwick.packs.language.dates import check_date
@@ -18,6 +19,7 @@ __all__ = [
     "Pack",
     "check_date",
     "evaluate",
+    "facts_from",
     "load_pack",
     "run_cases",
 ]
