@@ -1,7 +1,8 @@
 """Law as code: dated parameters, cited rules, and decisions that say what they rest on.
 
 Enter here. ``load_pack`` turns a pack's files into a ``Pack`` or names everything that is wrong with them; ``evaluate``
-judges facts by it, purely; ``run_cases`` tries it on its own cases. The format is in ``docs/formats/pack.md``.
+judges facts by it, purely; ``run_cases`` tries it on its own cases; ``Interview`` asks a
+person for what still matters; ``Speech`` and ``Judge`` are for whoever explains. The format: ``docs/formats/pack.md``.
 """
 
 from bailiwick.packs.evaluation.evaluate import evaluate
@@ -18,28 +19,52 @@ from bailiwick.packs.format.lock import (
     write_lock,
 )
 from bailiwick.packs.format.pack import INDETERMINATE, IntakeModule, Pack
+from bailiwick.packs.interview.interview import Asked, Finished, Interview
+from bailiwick.packs.interview.session import LEGAL_DATE, Session, session_from
+from bailiwick.packs.interview.telling import Teller
+from bailiwick.packs.interview.typed import read_typed
 from bailiwick.packs.language.dates import check_date
+from bailiwick.packs.telling.clauses import Judge, Judged, explain_expression, type_of
+from bailiwick.packs.telling.speech import Speech
 from bailiwick.packs.trying.cases import CaseFailure, CaseReport, run_cases
+from bailiwick.packs.trying.difference import PackDifference, difference
+from bailiwick.packs.trying.findings import Finding, LintReport
+from bailiwick.packs.trying.lint import lint
+from bailiwick.packs.trying.start import start_pack
+from bailiwick.packs.trying.trial import Aim, Trial, try_pack
 
 __all__ = [
     "INDETERMINATE",
+    "LEGAL_DATE",
     "LOCK",
     "SIGNATURE",
+    "Asked",
     "CaseFailure",
     "CaseReport",
     "EngineName",
+    "Finished",
     "IntakeModule",
+    "Interview",
+    "Judge",
+    "Judged",
     "Pack",
+    "Session",
+    "Speech",
+    "Teller",
     "check_date",
     "check_lock",
     "content_of",
     "evaluate",
+    "explain_expression",
     "facts_from",
     "load_pack",
     "lock_of",
     "read_lock",
+    "read_typed",
     "run_cases",
+    "session_from",
     "sign_lock",
+    "type_of",
     "verify_pack",
     "write_lock",
 ]

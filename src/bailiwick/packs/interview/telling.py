@@ -9,7 +9,7 @@ from bailiwick.packs.format.pack import Assumption, Call, EffectRule, ImpactRow,
 from bailiwick.packs.interview.interview import Asked, Finished
 from bailiwick.packs.interview.needs import Rule
 from bailiwick.packs.interview.session import LEGAL_DATE
-from bailiwick.packs.interview.texts import Texts
+from bailiwick.packs.telling.texts import Texts
 
 LEGAL_DATE_ASK = {
     "en": "By the law of which day is this to be judged?",
