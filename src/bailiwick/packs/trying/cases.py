@@ -10,7 +10,7 @@ from bailiwick.errors import UsageRefused
 from bailiwick.model import Decision, JsonValue, Status
 from bailiwick.packs.format.pack import Case, Pack
 from bailiwick.packs.trying.coverage import to_touch, touched_by
-from bailiwick.packs.trying.known import Judge, decide, legal_date_of
+from bailiwick.packs.trying.known import Decider, decide, legal_date_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class CaseReport:
         }
 
 
-def run_cases(pack: Pack, judge: Judge = decide) -> CaseReport:
+def run_cases(pack: Pack, decider: Decider = decide) -> CaseReport:
     """Decide every case of a pack and compare.
 
     Measures and outcome are compared exactly, and only those that a case names; its obligations and effects, where it
@@ -57,7 +57,7 @@ def run_cases(pack: Pack, judge: Judge = decide) -> CaseReport:
     failures: list[CaseFailure] = []
     touched: set[str] = set()
     for case in pack.cases:
-        decision, differences = try_case(pack, case, judge)
+        decision, differences = try_case(pack, case, decider)
         if decision is not None:
             touched.update(touched_by(decision))
         if differences:
@@ -66,13 +66,13 @@ def run_cases(pack: Pack, judge: Judge = decide) -> CaseReport:
     return CaseReport(cases=len(pack.cases), failed=tuple(failures), uncovered=tuple(uncovered))
 
 
-def try_case(pack: Pack, case: Case, judge: Judge = decide) -> tuple[Decision | None, list[str]]:
+def try_case(pack: Pack, case: Case, decider: Decider = decide) -> tuple[Decision | None, list[str]]:
     """Decide one case and compare: the decision, or None where none could be made, and each difference."""
     legal_date = legal_date_of(pack, case)
     if legal_date is None:
         return None, ["no legal_date, and the input does not say when it happened"]
     try:
-        decision = judge(pack, case.input, legal_date)
+        decision = decider(pack, case.input, legal_date)
     except UsageRefused as error:
         return None, [error.message]
     return decision, differences_of(case, decision)

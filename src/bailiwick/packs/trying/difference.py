@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import InputRefused, UsageRefused
-from bailiwick.model import Decision, JsonValue, Status
+from bailiwick.model import Decision, JsonValue
 from bailiwick.packs.format.pack import Case, Pack
 from bailiwick.packs.trying.described import SECTIONS, Things, described
-from bailiwick.packs.trying.known import Judge, decide, legal_date_of
+from bailiwick.packs.trying.known import Decider, decide, legal_date_of, summary_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,18 +86,18 @@ class PackDifference:
         }
 
 
-def difference(old: Pack, new: Pack, judge: Judge = decide) -> PackDifference:
+def difference(old: Pack, new: Pack, decider: Decider = decide) -> PackDifference:
     """Compare two packs.
 
     Args:
         old: Before.
         new: After; normally a later version of the same pack.
-        judge: Decides; packs that call modules need one that can.
+        decider: Decides; packs that call modules need one that can.
     """
     before, after = described(old), described(new)
     changes = [change for section in SECTIONS for change in _changes(section, before[section], after[section])]
     cases = list({(case.file, case.name): case for case in (*new.cases, *old.cases)}.values())
-    decided = [(case, found) for case in cases if (found := _both(old, new, case, judge)) is not None]
+    decided = [(case, found) for case in cases if (found := _both(old, new, case, decider)) is not None]
     turned = [each for case, (first, second) in decided if (each := _turned(case, first, second)) is not None]
     return PackDifference(
         old=_identity(old), new=_identity(new), changes=tuple(changes), turned=tuple(turned), tried=len(decided)
@@ -132,7 +132,7 @@ def _same(first: JsonValue, second: JsonValue) -> bool:
 # --- how cases come out -----------------------------------------------------------------------------------------------
 
 
-def _both(old: Pack, new: Pack, case: Case, judge: Judge) -> tuple[Decision, Decision] | None:
+def _both(old: Pack, new: Pack, case: Case, decider: Decider) -> tuple[Decision, Decision] | None:
     """Decide a case by both packs; None where one of them takes no such input."""
     found = []
     for pack in (old, new):
@@ -141,14 +141,14 @@ def _both(old: Pack, new: Pack, case: Case, judge: Judge) -> tuple[Decision, Dec
             return None
         try:
             pack.check_input(case.input)
-            found.append(judge(pack, case.input, day))
+            found.append(decider(pack, case.input, day))
         except (InputRefused, UsageRefused):
             return None
     return found[0], found[1]
 
 
 def _turned(case: Case, before: Decision, after: Decision) -> Turned | None:
-    first, second = _told(before), _told(after)
+    first, second = summary_of(before), summary_of(after)
     names = [name for name in first if name in second and not _same(first[name], second[name])]
     if not names:
         return None
@@ -158,17 +158,3 @@ def _turned(case: Case, before: Decision, after: Decision) -> Turned | None:
         before={name: first[name] for name in names},
         after={name: second[name] for name in names},
     )
-
-
-def _told(decision: Decision) -> dict[str, JsonValue]:
-    """Write what a decision came to: its outcome, obligations, effects, and every measure (None: no answer)."""
-    impact = decision.impact
-    measures = {
-        f"measure {each.id}": each.value if each.status is Status.COMPUTED else None for each in decision.measurements
-    }
-    return {
-        "outcome": impact.outcome,
-        "obligations": [each.to_json() for each in impact.obligations],
-        "effects": [each.to_json() for each in decision.effects],
-        **measures,
-    }

@@ -17,7 +17,7 @@ from bailiwick.packs.format.pack import InputField, Pack
 from bailiwick.packs.language.dates import is_date
 from bailiwick.packs.language.expressions import Expression
 from bailiwick.packs.language.syntax import pieces
-from bailiwick.packs.trying.known import Judge, Known, decide, known_of, legal_date_of
+from bailiwick.packs.trying.known import Decider, Known, decide, known_of, legal_date_of
 from bailiwick.packs.trying.sites import sites_of
 
 INPUTS_MAX = 100_000
@@ -65,14 +65,14 @@ class Choice:
     values: tuple[JsonValue, ...]
 
 
-def generated(pack: Pack, count: int, seed: int, judge: Judge = decide) -> Iterator[Known]:
+def generated(pack: Pack, count: int, seed: int, decider: Decider = decide) -> Iterator[Known]:
     """Decide inputs drawn from a seed; fewer than ``count`` where the schema refuses most that is drawn.
 
     Args:
         pack: Its cases are what the inputs start from.
         count: How many; at most ``INPUTS_MAX``.
         seed: The same one gives the same inputs.
-        judge: Decides; a pack that calls modules needs one that can.
+        decider: Decides; a pack that calls modules needs one that can.
 
     Raises:
         UsageRefused: too many (code ``inputs-count``).
@@ -84,7 +84,7 @@ def generated(pack: Pack, count: int, seed: int, judge: Judge = decide) -> Itera
             code="inputs-count",
         )
     for facts, legal_date in drawn(pack, count, seed):
-        yield known_of(pack, facts, legal_date, judge)
+        yield known_of(pack, facts, legal_date, decider)
 
 
 def drawn(pack: Pack, count: int, seed: int) -> Iterator[tuple[dict[str, Any], str]]:

@@ -13,7 +13,7 @@ from bailiwick.packs.format.pack import Case, Pack
 from bailiwick.packs.format.parameters import in_force
 from bailiwick.packs.language.expressions import Expression, is_of_type
 
-Judge: TypeAlias = Callable[[Pack, Mapping[str, JsonValue], str], Decision]
+Decider: TypeAlias = Callable[[Pack, Mapping[str, JsonValue], str], Decision]
 """Decides facts by a pack and the law of a day."""
 
 
@@ -32,7 +32,7 @@ class Known:
     scope: Any = field(repr=False)
 
     def value(self, expression: Expression, *, is_raw: bool = False) -> JsonValue:
-        """Judge one expression of the pack again; None where it has no value."""
+        """Decider one expression of the pack again; None where it has no value."""
         return expression.answer(self.raw if is_raw else self.scope, {})[0]
 
     def causes(self) -> dict[str, tuple[str, ...]]:
@@ -52,13 +52,13 @@ def decide(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str) -> Decis
     return evaluate(pack, facts, legal_date, known_at if isinstance(known_at, str) else None)
 
 
-def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, judge: Judge = decide) -> Known:
+def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, decider: Decider = decide) -> Known:
     """Decide facts, and bind what the decision knew.
 
     Raises:
         UsageRefused: ``legal_date`` is not a date.
     """
-    made = judge(pack, facts, legal_date)
+    made = decider(pack, facts, legal_date)
     values = _given(pack, facts)
     values.update(
         (parameter.path, dated.value)
@@ -72,7 +72,7 @@ def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, judge:
     return Known(facts=facts, legal_date=legal_date, decision=made, values=values, raw=raw, scope=scope)
 
 
-def known_cases(pack: Pack, judge: Judge = decide) -> list[tuple[Case, Known]]:
+def known_cases(pack: Pack, decider: Decider = decide) -> list[tuple[Case, Known]]:
     """Decide every case of a pack that has a day to be judged by."""
     found = []
     for case in pack.cases:
@@ -80,10 +80,24 @@ def known_cases(pack: Pack, judge: Judge = decide) -> list[tuple[Case, Known]]:
         if legal_date is None:
             continue
         try:
-            found.append((case, known_of(pack, case.input, legal_date, judge)))
+            found.append((case, known_of(pack, case.input, legal_date, decider)))
         except UsageRefused:
             continue
     return found
+
+
+def summary_of(decision: Decision) -> dict[str, JsonValue]:
+    """Write what a decision came to: its outcome, obligations, effects, and every measure (None: no answer)."""
+    impact = decision.impact
+    measures = {
+        f"measure {each.id}": each.value if each.status is Status.COMPUTED else None for each in decision.measurements
+    }
+    return {
+        "outcome": impact.outcome,
+        "obligations": [each.to_json() for each in impact.obligations],
+        "effects": [each.to_json() for each in decision.effects],
+        **measures,
+    }
 
 
 def _given(pack: Pack, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

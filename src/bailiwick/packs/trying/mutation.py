@@ -6,15 +6,16 @@ case holds to. Only the bent expression is compiled, and only cases in which it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
-from bailiwick.model import INTEGER_MAX, JsonValue
+from bailiwick.model import INTEGER_MAX, JsonValue, Read
 from bailiwick.packs.format.pack import Case, DatedValue, Pack, Parameter, Table
 from bailiwick.packs.language.expressions import Expression
 from bailiwick.packs.language.syntax import SyntaxFault, pieces
 from bailiwick.packs.trying.cases import differences_of
-from bailiwick.packs.trying.known import Judge, Known, decide, known_cases, legal_date_of
+from bailiwick.packs.trying.known import Decider, Known, decide, known_cases, legal_date_of, summary_of
 from bailiwick.packs.trying.sites import Site, sites_of, with_rows, with_table_rows
 
 MUTANTS_MAX = 20_000
@@ -59,11 +60,37 @@ class Mutant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Survivor:
+    """A mutant that no case killed, and an input that would: what differs, before and after.
+
+    ``facts`` is None where no input that was tried tells the two apart: they are perhaps the same law.
+    """
+
+    mutant: Mutant
+    facts: Mapping[str, JsonValue] | None = None
+    legal_date: str | None = None
+    before: Mapping[str, JsonValue] = field(default_factory=dict)
+    after: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Give the survivor as JSON; ``told_by`` is null where no input tells it from the pack."""
+        told_by: JsonValue = None
+        if self.facts is not None:
+            told_by = {
+                "input": dict(self.facts),
+                "legal_date": self.legal_date,
+                "before": dict(self.before),
+                "after": dict(self.after),
+            }
+        return {**self.mutant.to_json(), "told_by": told_by}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
     """How many mutants there were, and those that no case killed."""
 
     mutants: int
-    survived: tuple[Mutant, ...]
+    survived: tuple[Survivor, ...]
 
     @property
     def killed(self) -> int:
@@ -76,25 +103,32 @@ class Mutation:
         return 100 * self.killed // self.mutants if self.mutants else 100
 
 
-def mutate(pack: Pack, judge: Judge = decide, advance: Callable[[int], None] | None = None) -> Mutation:
-    """Bend a pack in every way there is, and see which bent packs its cases tell from it.
+def mutate(
+    pack: Pack,
+    mutants: Iterable[Mutant],
+    drawn: Sequence[Known] = (),
+    *,
+    decider: Decider = decide,
+    advance: Callable[[int], None] | None = None,
+) -> Mutation:
+    """Try mutants of a pack, and see which of them its cases tell from it.
 
     Args:
         pack: Cases that do not come out as written today kill nothing.
-        judge: Decides; a pack that calls modules needs one that can.
+        mutants: ``mutants_of(pack)``.
+        drawn: Inputs that nobody wrote, decided: among them is looked for one that tells a survivor from the pack.
+        decider: Decides; a pack that calls modules needs one that can.
         advance: Told each time one mutant was tried.
 
-    Cost: about a tenth of a millisecond for each mutant and case; cases that a mutant cannot change cost microseconds.
+    Cost: some milliseconds for each mutant; cases that a mutant cannot change cost microseconds.
     """
-    cases = [(case, known) for case, known in known_cases(pack, judge) if not differences_of(case, known.decision)]
+    cases = [(case, known) for case, known in known_cases(pack, decider) if not differences_of(case, known.decision)]
     tried = 0
-    survived: list[Mutant] = []
-    for mutant in mutants_of(pack):
-        if tried == MUTANTS_MAX:
-            break
+    survived: list[Survivor] = []
+    for mutant in islice(mutants, MUTANTS_MAX):
         tried += 1
-        if not _is_killed(mutant, cases, judge):
-            survived.append(mutant)
+        if not _is_killed(mutant, cases, decider):
+            survived.append(_survivor(mutant, drawn, decider))
         if advance is not None:
             advance(1)
     return Mutation(mutants=tried, survived=tuple(survived))
@@ -164,12 +198,31 @@ def _of_site(site: Site, kind: str, expression: Expression) -> Mutant:
     )
 
 
-def _is_killed(mutant: Mutant, cases: Sequence[tuple[Case, Known]], judge: Judge) -> bool:
+def _is_killed(mutant: Mutant, cases: Sequence[tuple[Case, Known]], decider: Decider) -> bool:
     turned = [case for case, known in cases if mutant.differs(known)]
     if not turned:
         return False
     pack = mutant.make()
-    return any(differences_of(case, judge(pack, case.input, str(legal_date_of(pack, case)))) for case in turned)
+    return any(differences_of(case, decider(pack, case.input, str(legal_date_of(pack, case)))) for case in turned)
+
+
+def _survivor(mutant: Mutant, drawn: Sequence[Known], decider: Decider) -> Survivor:
+    """Look for the input with the fewest facts that the pack and its mutant decide otherwise."""
+    turned = sorted((known for known in drawn if mutant.differs(known)), key=lambda known: len(str(known.facts)))
+    pack = mutant.make() if turned else None
+    for known in turned:
+        assert pack is not None
+        before, after = summary_of(known.decision), summary_of(decider(pack, known.facts, known.legal_date))
+        names = [name for name in before if before[name] != after.get(name)]
+        if names:
+            return Survivor(
+                mutant=mutant,
+                facts=known.facts,
+                legal_date=known.legal_date,
+                before={name: before[name] for name in names},
+                after={name: after.get(name) for name in names},
+            )
+    return Survivor(mutant=mutant)
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------
@@ -187,7 +240,10 @@ def _of_value(pack: Pack, parameter: Parameter, position: int, value: JsonValue,
 
     def make() -> Pack:
         """Give the pack with this value of the parameter changed."""
-        changed = replace(dated, value=value, read=replace(dated.read, value=value))
+        read = Read(
+            path=parameter.path, value=value, unit=parameter.unit, in_force_from=dated.valid_from, cite=dated.cite
+        )
+        changed = replace(dated, value=value, read=read)
         values = (*parameter.values[:position], changed, *parameter.values[position + 1 :])
         return _with_values(pack, parameter, values)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bailiwick.model import JsonValue
 from bailiwick.packs.format.documents import lines_of, read_yaml
+from bailiwick.packs.format.files import LOCK
 from bailiwick.packs.format.pack import INPUT_SCHEMA
 
 MANIFEST = "pack"
@@ -57,6 +58,8 @@ class Places:
 
     def of(self, rule: str) -> Place:
         """Give the place of a rule; of one that is not known, the manifest."""
+        if rule == "lock":
+            return Place(file=LOCK, pointer="", line=None)
         if rule == INPUTS or rule.startswith("input in."):
             keys = rule.removeprefix(INPUTS).removeprefix("input in.").split(".")
             return Place(file=INPUT_SCHEMA, pointer="".join(f"/properties/{key}" for key in keys if key), line=None)

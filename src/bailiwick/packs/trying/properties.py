@@ -56,7 +56,7 @@ class PropertyReport:
 
 
 def check_properties(pack: Pack, decided: Iterable[Known]) -> PropertyReport:
-    """Judge every property of a pack by decisions, and keep for each the failure with the fewest facts.
+    """Decider every property of a pack by decisions, and keep for each the failure with the fewest facts.
 
     A property that cannot be judged where its ``when`` holds has failed: what is not known is not taken for true.
     ``when`` that cannot be judged leaves the property out.

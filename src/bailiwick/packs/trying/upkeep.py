@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from bailiwick.canonical import digest
-from bailiwick.errors import DocumentRefused
+from bailiwick.errors import PackRefused
+from bailiwick.packs.format.files import LOCK
 from bailiwick.packs.format.inputs import fields_of
+from bailiwick.packs.format.lock import EngineName, check_lock, read_lock
 from bailiwick.packs.format.pack import FORMAT_2, INDETERMINATE, Measure, Pack, Parameter, Table
+from bailiwick.packs.format.texts import missing_texts
 from bailiwick.packs.trying.findings import Remark, advice, fault
 from bailiwick.packs.trying.generated import beside
 from bailiwick.packs.trying.probing import source_of
 from bailiwick.packs.trying.sites import sites_of
-from bailiwick.schema import parse_document
 
-LOCK = "pack.lock"
-SIGNATURE = "pack.sig"
 KNOWN_AT = "in.known_at"
 """The moment of knowing, which no rule reads: obligations count from it."""
-_OUTSIDE = (LOCK, SIGNATURE)
-"""Files that are no part of a pack's identity."""
 
 
 def inspect(pack: Pack, files: Mapping[str, bytes]) -> Iterator[Remark]:
@@ -31,7 +27,7 @@ def inspect(pack: Pack, files: Mapping[str, bytes]) -> Iterator[Remark]:
     yield from _sentences(pack)
     yield from _questions(pack)
     yield from _languages(pack)
-    yield from _lock(files)
+    yield from _lock(pack, files)
     if "README.md" not in files:
         yield advice("no-readme", "pack", "there is no README.md", "say what the pack decides and what it leaves out")
 
@@ -170,64 +166,24 @@ def _questions(pack: Pack) -> Iterator[Remark]:
             yield advice("no-section", f"input {path}", message, "name it in the asks of a section in interview/")
 
 
-def text_keys(pack: Pack) -> dict[str, str]:
-    """Give everything that a pack says to people, by the key that a translation has: the pack's own words."""
-    found = {"title": pack.title}
-    found |= {f"outcome {name}": text for name, text in pack.outcomes.items()}
-    found |= {f"assumption {each.id}": each.text for each in pack.assumptions if each.id not in _switches(pack)}
-    for rule in (rule for level in pack.levels for rule in level.rules):
-        if isinstance(rule, Table):
-            found |= {f"table {rule.id}.{row.id}": row.says for row in rule.rows if row.says is not None}
-        elif isinstance(rule, Measure) and rule.says is not None:
-            found[f"measure {rule.id}"] = rule.says
-    for impact in pack.rows:
-        found[f"row {impact.id}"] = impact.says
-        found |= {f"obligation {impact.id}/{duty.id}": duty.text for duty in impact.duties}
-    found |= {f"effect {each.id}": each.says for each in pack.effects if each.says is not None}
-    for path, question in pack.questions.items():
-        found[f"question {path}"] = question.ask
-        found |= {f"help {path}": question.help} if question.help is not None else {}
-        found |= {f"why {path}": question.why} if question.why is not None else {}
-    found |= {f"section {each.id}": each.title for each in pack.sections}
-    for policy in pack.policies:
-        found[f"policy {policy.id}"] = policy.title
-        found |= {f"reading {policy.id}/{each.id}": each.text for each in policy.readings}
-    return found
-
-
-def _switches(pack: Pack) -> set[str]:
-    return {policy.assumption for policy in pack.policies}
-
-
 def _languages(pack: Pack) -> Iterator[Remark]:
-    own = text_keys(pack)
-    for language in pack.languages[1:]:
-        texts = pack.texts.get(language, {})
-        for key in own:
-            if key not in texts:
-                hint = f"add it to languages/{language}.yaml"
-                yield fault("untranslated", f"language {language}", f"{key} is not said in {language}", hint)
+    for language, keys in missing_texts(pack).items():
+        for key in keys:
+            hint = f"add it to languages/{language}.yaml"
+            yield fault("untranslated", f"language {language}", f"{key} is not said in {language}", hint)
 
 
 # --- the lock ---------------------------------------------------------------------------------------------------------
 
 
-def _lock(files: Mapping[str, bytes]) -> Iterator[Remark]:
-    """Find files that the lock does not know as they are."""
-    hint = "lock it anew when it is ready, and sign it: bailiwick pack sign FOLDER"
+def _lock(pack: Pack, files: Mapping[str, bytes]) -> Iterator[Remark]:
+    """Find what is not as it was locked; the engine's syntax trees are left to whoever verifies the signature."""
     if LOCK not in files:
         return
+    hint = f"when it is ready, lock and sign it anew: bailiwick pack sign {pack.name}"
     try:
-        locked: Any = parse_document(files[LOCK])
-    except DocumentRefused as error:
-        yield fault("lock", "pack", f"pack.lock is no JSON: {error.message}", hint)
-        return
-    known = locked.get("files") if isinstance(locked, dict) else None
-    if not isinstance(known, dict):
-        yield fault("lock", "pack", "pack.lock names no files", hint)
-        return
-    held = {path: digest(raw) for path, raw in files.items() if path not in _OUTSIDE}
-    for path in sorted(held.keys() | known.keys()):
-        if held.get(path) != known.get(path):
-            told = "is new" if path not in known else "is gone" if path not in held else "was changed"
-            yield fault("lock", "pack", f"{path} {told} since the pack was locked", hint)
+        check_lock(read_lock(files[LOCK]), pack, files, EngineName(name="none", version="0"))
+    except PackRefused as error:
+        told = [each.message for each in error.violations] or [error.message]
+        for message in told:
+            yield fault("lock", "lock", message, hint)
