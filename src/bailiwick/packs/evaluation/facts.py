@@ -120,23 +120,31 @@ def parts_of(pointer: str) -> tuple[str, ...]:
 
 
 def _found(rule: FactRule, document: Any, place: str) -> list[tuple[str, Any]]:
-    """List the places that a rule leads to, where a value stands and its conditions hold; at most ``PLACES_MAX``."""
-    parts = parts_of(rule.pointer)
+    """List the places that a rule leads to, by the first of its pointers that leads anywhere."""
+    for pointer in (rule.pointer, *rule.others):
+        if found := _found_by(pointer, rule, document, place):
+            return found
+    return []
+
+
+def _found_by(pointer: str, rule: FactRule, document: Any, place: str) -> list[tuple[str, Any]]:
+    """List the places of one pointer where a value stands and the rule's conditions hold; at most ``PLACES_MAX``."""
+    parts = parts_of(pointer)
     split = len(parts) - parts[::-1].index(EACH) if EACH in parts else 0
     looked = [
         found
-        for spot, item in _bounded(_walk(document, parts[:split], place), rule)
-        if all(_holds(item, pointer, wanted, spot) for pointer, wanted in rule.where.items())
+        for spot, item in _bounded(_walk(document, parts[:split], place), pointer)
+        if all(_holds(item, condition, wanted, spot) for condition, wanted in rule.where.items())
         for found in _walk(item, parts[split:], spot)
     ]
     return [(spot, value) for spot, value in looked if _matches(rule, value)]
 
 
-def _bounded(places: Iterator[tuple[str, Any]], rule: FactRule) -> Iterator[tuple[str, Any]]:
+def _bounded(places: Iterator[tuple[str, Any]], pointer: str) -> Iterator[tuple[str, Any]]:
     yield from islice(places, PLACES_MAX)
     if next(places, None) is not None:
         raise InputRefused(
-            f"{rule.pointer} leads to more than {PLACES_MAX} places",
+            f"{pointer} leads to more than {PLACES_MAX} places",
             hint="split the document; a decision is about one case",
             code="fact-places",
         )
