@@ -46,7 +46,7 @@ class Declarations:
             self.check_unit(INPUT_SCHEMA, self.places[field.path].pointer + "/x-unit", field.unit)
         self.parameters: tuple[Parameter, ...] = tuple(parameters_of(self))
         self._declare_measures()
-        self.language = Language(self.types)
+        self.language = Language(self.types, has_calendar=not self.is_first)
         self.paths_read: set[str] = set()
 
     @property

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from bailiwick.model import INTEGER_MAX, JsonValue
+from bailiwick.packs.language.calendar import CALENDAR, NO_DATE
 from bailiwick.packs.language.syntax import Clause, SyntaxFault, parse
 
 TYPES = ("boolean", "integer", "string", "booleans", "integers", "strings")
@@ -148,11 +149,11 @@ class Alternatives:
 class Language:
     """The names that a pack's expressions may use, with their types; compiles against them. Thread-safe once built."""
 
-    def __init__(self, types: Mapping[str, str]) -> None:
-        """Declare paths (``in.…``, ``p.…``, ``m.…``) with their types."""
+    def __init__(self, types: Mapping[str, str], *, has_calendar: bool = True) -> None:
+        """Declare paths (``in.…``, ``p.…``, ``m.…``) with their types; ``has_calendar``: with functions on dates."""
         from cel_expr_python import cel  # type: ignore[import-untyped]  # ships stubs without py.typed
 
-        self._types = dict(types)
+        self._types, self._has_calendar = dict(types), has_calendar
         self._error = cel.Type.ERROR
         self._programs = 0
         self._listed: dict[str, Any] = {}
@@ -167,7 +168,22 @@ class Language:
         self._words = {engine_type.name(): word for word, engine_type in self._engine_types.items()}
         variables = {engine_name(path): self._engine_types[kind] for path, kind in types.items()}
         variables |= {asking_name(path): cel.Type.BOOL for path in types if path.startswith("in.")}
-        self._environment = cel.NewEnv(variables=variables)
+        functions = [
+            cel.FunctionDecl(
+                name,
+                [
+                    cel.Overload(
+                        f"{name}_of_{'_'.join(each.takes)}",
+                        return_type=self._engine_types[each.gives],
+                        parameters=[self._engine_types[kind] for kind in each.takes],
+                        impl=each.call,
+                    )
+                ],
+            )
+            for name, each in CALENDAR.items()
+            if has_calendar
+        ]
+        self._environment = cel.NewEnv(variables=variables, functions=functions)
 
     def apart(self) -> Language:
         """Give the same names with a count of expressions of its own, for what is tried beside a pack."""
@@ -181,7 +197,7 @@ class Language:
         Raises:
             SyntaxFault: it does not compile (``rule`` says why: ``name``, ``function``, ``type``, ``compile`` …).
         """
-        return self._build(parse(text, self._types), expected)
+        return self._build(parse(text, self._types, has_calendar=self._has_calendar), expected)
 
     def compile_all(self, members: Sequence[Expression]) -> Alternatives:
         """Keep conditions together."""
@@ -287,6 +303,8 @@ def _engine_cause(error: str, text: str) -> str:
     """Say an engine's error in our own words, so that evidence does not change with the engine's."""
     if "by zero" in error:
         return f"division-by-zero: {text}"
+    if NO_DATE in error:
+        return f"{NO_DATE}: {text}"
     if "overflow" in error or "too big" in error:
         return f"overflow: {text}"
     return f"no-value: {text}"

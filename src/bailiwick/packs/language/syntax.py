@@ -12,6 +12,8 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bailiwick.packs.language.calendar import CALENDAR, ROUNDINGS
+
 EXPRESSION_CHARACTERS_MAX = 2_000
 PARTS_DEPTH_MAX = 8
 """Levels of ``&&`` and ``||`` that are taken apart to find what failed; deeper ones are judged as a whole."""
@@ -20,7 +22,7 @@ MACROS_MAX = 2
 
 MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 FUNCTIONS = frozenset({"contains", "endsWith", "size", "startsWith", "string"}) | MACROS
-"""Functions a pack may call, beside ``has``: the common core on which both engines agree."""
+"""Functions a pack may call, beside ``has``: the common core on which both engines agree. ``calendar`` has our own."""
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
@@ -33,7 +35,7 @@ _TOKEN = re.compile(
 )
 _OPENING, _CLOSING = ("(", "["), (")", "]")
 _ABSORBING = frozenset({"?", "&&", "||"}) | MACROS
-_FAILING = frozenset({"/", "%", "["})
+_FAILING = frozenset({"/", "%", "[", *CALENDAR})
 
 
 class SyntaxFault(ValueError):
@@ -73,12 +75,13 @@ class Clause:
     parts: tuple[Clause, ...] = ()
 
 
-def parse(text: str, declared: Container[str]) -> Clause:
+def parse(text: str, declared: Container[str], *, has_calendar: bool = True) -> Clause:
     """Find an expression's names and conjuncts.
 
     Args:
         text: As the pack writes it.
         declared: Paths that may be read: ``in.…``, ``p.…``, ``m.…``.
+        has_calendar: Whether it may call the functions of the calendar.
 
     Raises:
         SyntaxFault: too long, a character, literal, function or name that a pack may not use.
@@ -92,7 +95,7 @@ def parse(text: str, declared: Container[str]) -> Clause:
     tokens = list(_tokens(text))
     if not tokens:
         raise SyntaxFault("empty", "there is no expression")
-    parser = _Parser(text, tokens, declared)
+    parser = _Parser(text, tokens, declared, FUNCTIONS | CALENDAR.keys() if has_calendar else FUNCTIONS)
     parser.resolve()
     return parser.clause(0, len(tokens), depth=0)
 
@@ -141,8 +144,8 @@ def _check_pair(before: _Token, token: _Token) -> None:
 class _Parser:
     """The tokens of one expression, the paths among them, and what the engine is given instead."""
 
-    def __init__(self, text: str, tokens: list[_Token], declared: Container[str]) -> None:
-        self.text, self.tokens, self.declared = text, tokens, declared
+    def __init__(self, text: str, tokens: list[_Token], declared: Container[str], functions: frozenset[str]) -> None:
+        self.text, self.tokens, self.declared, self.functions = text, tokens, declared, functions
         self.rewritten: dict[int, tuple[int, str]] = {}
         """At a token: how many tokens are replaced, and by what."""
         self.paths: dict[int, str] = {}
@@ -226,9 +229,23 @@ class _Parser:
 
     def _check_function(self, position: int) -> None:
         name = self._text(position)
-        if self._text(position + 1) == "(" and name not in FUNCTIONS and name != "in":
-            known = ", ".join(sorted(FUNCTIONS))
+        if self._text(position + 1) != "(" or name == "in":
+            return
+        if name not in self.functions:
+            known = ", ".join(sorted(self.functions))
             raise SyntaxFault("function", f"{name[:80]}() is not known; there are has, {known}")
+        if name in CALENDAR and self._text(position - 1) == ".":
+            raise SyntaxFault("function", f"{name}() takes all its values in parentheses: {name}(...)")
+        if name == "add_months":
+            self._check_rounding(position + 1)
+
+    def _check_rounding(self, opening: int) -> None:
+        """See that the last value of ``add_months`` is written out, so that a pack states how it rounds."""
+        closing = self._closing(opening, len(self.tokens))
+        rounding = self._text(closing - 1)[1:-1]
+        if self._text(closing - 2) != "," or rounding not in ROUNDINGS or self.tokens[closing - 1].kind != "text":
+            words = " or ".join(f"'{each}'" for each in ROUNDINGS)
+            raise SyntaxFault("rounding", f"the last value of add_months() is {words}, written out")
 
     # --- taking apart -------------------------------------------------------------------------------------------------
 
