@@ -56,7 +56,8 @@ class _Telling:
         self._explanation = explanation
         self._evidence = explanation.evidence
         self._speech = explanation.speech
-        self._sealed = Sealed(explanation.evidence)
+        types = explanation.speech.types() if explanation.speech is not None else {}
+        self._sealed = Sealed(explanation.evidence, types)
         self._sayings = Sayings(self._sealed, explanation.speech)
         self._reasons = Reasons(self._sealed, self._sayings)
 

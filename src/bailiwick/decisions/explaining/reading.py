@@ -15,7 +15,13 @@ ASSUMED = "assumption "
 class Sealed:
     """One decision's evidence. Everything is taken from it alone, whether or not its pack is still kept."""
 
-    def __init__(self, evidence: Mapping[str, Any]) -> None:
+    def __init__(self, evidence: Mapping[str, Any], types: Mapping[str, str]) -> None:
+        """Lay evidence out.
+
+        Args:
+            evidence: As its contract has it.
+            types: Of names, as far as the pack tells them; the others are told from their values.
+        """
         self.evidence = evidence
         self.trace: list[dict[str, Any]] = evidence["trace"]
         self.given = dict(_flat(evidence["facts"], "in"))
@@ -30,8 +36,8 @@ class Sealed:
             if path.startswith("in.") and str(read.get("cite", "")).startswith(ASSUMED)
         }
         """The assumption that stood for each absent fact that was read."""
-        types = {path: kind for path, value in self.values().items() if (kind := type_of(value)) is not None}
-        self._judge = Judge(types)
+        told = {path: kind for path, value in self.values().items() if (kind := type_of(value)) is not None}
+        self._judge = Judge({**types, **told})
 
     def values(self) -> dict[str, Any]:
         """Give everything that was known in the end, by path."""

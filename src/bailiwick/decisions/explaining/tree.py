@@ -91,10 +91,13 @@ class _Drawing:
         lines = [Branch(text=rule[key]) for key in ("text", "because") if key in rule and self._is_said(rule, key)]
         if rule.get("recomputed") == "differs":
             lines.insert(0, Branch(text=self._word("differs")))
-        below = [*self._rows(rule), *(self._reason(each) for each in rule.get("why", ()))]
+        is_deep = rule["kind"] != "measure" or "reads" not in rule
+        below = [*self._rows(rule, is_deep), *(self._reason(each, is_deep) for each in rule.get("why", ()))]
         if not below or rule.get("value") not in (False, None):
             below += [self._read(each) for each in rule.get("reads", ())]
-        return Branch(text=f"{rule['rule']} = {self._value(rule)}{_cites(rule['cite'])}", branches=(*lines, *below))
+        return Branch(
+            text=f"{rule['rule']} = {self._value(rule)}{_cites(rule.get('cite', []))}", branches=(*lines, *below)
+        )
 
     def _is_said(self, rule: Mapping[str, Any], key: str) -> bool:
         """Say whether a line helps: a sentence where the rule holds, and ``because`` where nothing better is known."""
@@ -108,23 +111,23 @@ class _Drawing:
         unit = f" {rule['unit']}" if "unit" in rule else ""
         return f"{self._said(rule['value'])}{unit}"
 
-    def _rows(self, rule: Mapping[str, Any]) -> Iterator[Branch]:
+    def _rows(self, rule: Mapping[str, Any], is_deep: bool) -> Iterator[Branch]:
         for row in rule.get("rows", ()):
             if row["holds"] is True:
                 said = (Branch(text=row["text"]),) if "text" in row else ()
                 text = self._word("row-holds", row=row["row"], when=row["when"])
                 yield Branch(text=text + _cites(row.get("cite", [])), branches=said)
             else:
-                why = tuple(self._reason(each) for each in row.get("why", ()))
+                why = tuple(self._reason(each, is_deep) for each in row.get("why", ()))
                 yield Branch(text=self._word("row", row=row["row"], when=row["when"]), branches=why)
 
-    def _reason(self, reason: Mapping[str, Any]) -> Branch:
-        """Draw a clause that failed, or a rule that one rests on."""
+    def _reason(self, reason: Mapping[str, Any], is_deep: bool) -> Branch:
+        """Draw a clause that failed; the rules that it rests on in full, or by name where they stand beside it."""
         key = "fails" if reason["holds"] is False else "unsure"
         below = [
             *(Branch(text=each) for each in reason.get("causes", ())),
             *(self._read(each) for each in reason["reads"] if not self._is_below(each, reason)),
-            *(self._rule({"reads": (), **each}) for each in reason.get("rests_on", ())),
+            *(self._rule(each if is_deep else _named(each)) for each in reason.get("rests_on", ())),
         ]
         return Branch(text=self._word(key, clause=reason["clause"]), branches=tuple(below))
 
@@ -156,6 +159,11 @@ class _Drawing:
         parts = [(hours, "hour"), (rest, "minute")]
         told = [f"{count} {self._word(unit if count == 1 else unit + 's')}" for count, unit in parts if count]
         return " ".join(told) or self._word("no-time")
+
+
+def _named(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a rule without what it rests on."""
+    return {name: value for name, value in rule.items() if name not in ("why", "rows", "text")}
 
 
 def _cites(cites: list[Mapping[str, Any]]) -> str:

@@ -6,17 +6,17 @@ own, so types are tried until the expression compiles; whatever they are, a clau
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any
 
 from bailiwick.model import JsonValue
 from bailiwick.packs.language.expressions import TYPES, Expression, Language, asking_name, engine_name, is_of_type
-from bailiwick.packs.language.syntax import SyntaxFault, parse
+from bailiwick.packs.language.syntax import Clause, SyntaxFault, parse
 
 GUESSES_MAX = 216
-"""Most combinations of types that are tried for names without a value: three names of six types."""
+"""Most combinations of types that are tried for names without a value: three names of six types in one clause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,21 +64,45 @@ class Judge:
             clause = parse(text, {*values, *unknown})
         except SyntaxFault:
             return None
-        loose = [path for path in clause.reads if path not in self._types]
-        for kinds in islice(product(TYPES, repeat=len(loose)), GUESSES_MAX):
-            language = self._language(dict(zip(loose, kinds, strict=True)))
-            try:
-                expression = language.compile(text, None)
-            except SyntaxFault:
-                continue
-            return _told(expression, language.scope(_bound(expression, values, given)))
-        return None
+        language = self._language(self._guess(clause))
+        try:
+            expression = language.compile(text, None)
+        except SyntaxFault:
+            return None
+        return _told(expression, language.scope(_bound(expression, values, given)))
+
+    def _guess(self, clause: Clause) -> dict[str, str]:
+        """Find types for names that have none, clause by clause, under which each clause compiles."""
+        guessed: dict[str, str] = {}
+        for leaf in _leaves(clause):
+            loose = [path for path in leaf.reads if path not in self._types and path not in guessed]
+            for kinds in islice(product(TYPES, repeat=len(loose)) if loose else (), GUESSES_MAX):
+                tried = {**guessed, **dict(zip(loose, kinds, strict=True))}
+                if self._compiles(leaf, clause, tried):
+                    guessed = tried
+                    break
+        return guessed
+
+    def _compiles(self, leaf: Clause, clause: Clause, guessed: Mapping[str, str]) -> bool:
+        read = {path: kind for path, kind in {**self._types, **guessed}.items() if path in leaf.reads}
+        try:
+            Language(read).compile(leaf.text, None if leaf is clause else "boolean")
+        except SyntaxFault:
+            return False
+        return True
 
     def _language(self, guessed: Mapping[str, str]) -> Language:
         key = tuple(sorted(guessed.items()))
         if key not in self._languages:
             self._languages[key] = Language({**self._types, **guessed})
         return self._languages[key].apart()
+
+
+def _leaves(clause: Clause) -> Iterator[Clause]:
+    if not clause.parts:
+        yield clause
+    for part in clause.parts:
+        yield from _leaves(part)
 
 
 def _bound(expression: Expression, values: Mapping[str, JsonValue], given: Container[str]) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bailiwick.model import JsonValue
-from bailiwick.packs.format.pack import Measure, Pack, Policy, Source, Table, TableRow
+from bailiwick.packs.format.pack import Call, Measure, Pack, Policy, Source, Table, TableRow
 from bailiwick.packs.format.parameters import in_force
 from bailiwick.packs.telling.texts import Texts, languages_of, texts_of
 
@@ -61,6 +61,12 @@ class Speech:
         """Give the text of law that a citation is of: the one whose own it begins with, the longest counting."""
         matching = [each for each in self.pack.sources if cite.startswith(each.citation)]
         return max(matching, key=lambda each: len(each.citation), default=None)
+
+    def types(self) -> dict[str, str]:
+        """Give the type of every fact, parameter and measure that rules read."""
+        rules = [rule for level in self.pack.levels for rule in level.rules]
+        measures = [gives for rule in rules for gives in (rule.gives if isinstance(rule, Call) else (rule,))]
+        return {each.path: each.type for each in (*self.pack.inputs, *self.pack.parameters, *measures)}
 
     def rows(self, path: str) -> tuple[TableRow, ...] | None:
         """Give the rows of a decision table; None where the path is none."""
