@@ -1,4 +1,4 @@
-"""`bailiwick pack`: look at packs of law, and run their cases."""
+"""`bailiwick pack list|show`: look at packs of law."""
 
 from __future__ import annotations
 
@@ -33,20 +33,6 @@ def show(pack: str, /, *, options: Options = Options()) -> int:
     return 0
 
 
-def run_cases(pack: str, /, *, options: Options = Options()) -> int:
-    """Run a pack's own cases.
-
-    Exits 0 when every case comes out as written, else 1.
-
-    Args:
-        pack: Name of a pack, or a folder with one.
-    """
-    with open_node(options) as (node, _):
-        answer = node.run_cases(pack).to_json()
-    screen.give(answer, _test_text(answer), as_json=options.json)
-    return 1 if answer["failed"] else 0
-
-
 def pack_json(pack: Pack) -> dict[str, Any]:
     """Give what a pack says of itself."""
     return {
@@ -57,9 +43,3 @@ def pack_json(pack: Pack) -> dict[str, Any]:
         "outcomes": list(pack.outcomes),
         "reads": sorted(pack.intake),
     }
-
-
-def _test_text(answer: dict[str, Any]) -> str:
-    lines = [f"{answer['cases']} cases, {len(answer['failed'])} failed"]
-    lines += [f"  {failure}" for failure in answer["failed"]]
-    return "\n".join(lines)
