@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import BinaryIO
 
 from bailiwick import __version__
-from bailiwick.adapters.packsource_builtin import builtin_module, pack_files
 from bailiwick.decisions import (
     BATCH_MAX,
     Answer,
@@ -28,7 +27,7 @@ from bailiwick.model import JsonValue
 from bailiwick.node.keys import PSEUDONYM_NAME
 from bailiwick.node.packs import Packing
 from bailiwick.node.parts import silent
-from bailiwick.packs import check_date, load_pack
+from bailiwick.packs import check_date
 
 
 def engine_versions() -> dict[str, JsonValue]:
@@ -78,13 +77,23 @@ class Deciding(Packing):
 
     def loop(self, tenant: str, pack: str) -> Loop:
         """Join everything that deciding for a tenant by a pack needs, and keep the pack for replay."""
-        name, files = pack_files(pack)
-        loaded = load_pack(name, files)
-        modules = {reader.module: builtin_module(reader.module) for reader in loaded.intake.values()}
+        law = self.law(tenant, pack)
+        loaded = law.pack
+        modules = self.modules_of(tenant, loaded)
         check_modules(loaded, modules)
         ledger = self.ledger(tenant)
         actor = self.actor(tenant)
-        keep(tenant, loaded, files, modules, blobs=self._blobs, recorder=ledger, actor=actor)
+        if law.origin != "installed":
+            keep(
+                tenant,
+                loaded,
+                law.files,
+                modules,
+                blobs=self._blobs,
+                recorder=ledger,
+                actor=actor,
+                is_shipped=law.origin == "shipped",
+            )
         return Loop(
             tenant=tenant,
             pack=loaded,
@@ -98,13 +107,16 @@ class Deciding(Packing):
             versions=engine_versions(),
         )
 
-    def explain(self, tenant: str, record: int) -> Explanation:
-        """Say why one decision came out as it did.
+    def explain(self, tenant: str, record: int, *, language: str | None = None) -> Explanation:
+        """Say why one decision came out as it did, in one of its pack's languages.
 
         Raises:
             NotFound: no such record, not a decision, or its evidence is not kept.
+            Unavailable: the evidence was altered, or is of another decision than the record says.
+            UsageRefused: the pack does not speak the language.
         """
-        return explain(tenant, self.ledger(tenant).read(record), self._blobs)
+        ledger = self.ledger(tenant)
+        return explain(tenant, ledger.read(record), self._blobs, language=language, leaf=ledger.leaf(record))
 
     def replay(
         self, tenant: str, records: Iterable[int] | None = None, *, progress: Callable[[int], None] = silent

@@ -5,30 +5,58 @@ was granted, and writes one record for each call before the answer leaves.
 """
 
 from bailiwick.supervisor.allow import NodeRules
-from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifest
+from bailiwick.supervisor.binaries import kept_binary
+from bailiwick.supervisor.ledgerstate import LedgerState
+from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifest, read_version
+from bailiwick.supervisor.packstate import (
+    FOLLOWED,
+    LEFT,
+    MOVED,
+    PACK_ACTIVATED,
+    PACK_INSTALLED,
+    SOURCE_CHANGED,
+    Activation,
+    FollowedSource,
+    InstalledPack,
+    PackVersion,
+)
 from bailiwick.supervisor.registry import MANIFEST_FILE, SIGNATURE_FILE, Registry
 from bailiwick.supervisor.replay import Replayed
 from bailiwick.supervisor.running import Answer
 from bailiwick.supervisor.services import homeless_services
-from bailiwick.supervisor.state import Grant, Installed
+from bailiwick.supervisor.state import FleetState, Grant, Installed
 from bailiwick.supervisor.supervisor import Shown, Supervisor, summary
 from bailiwick.supervisor.values import encode_value
 
 __all__ = [
+    "FOLLOWED",
+    "LEFT",
     "MANIFEST_FILE",
+    "MOVED",
+    "PACK_ACTIVATED",
+    "PACK_INSTALLED",
     "SIGNATURE_FILE",
+    "SOURCE_CHANGED",
+    "Activation",
     "Answer",
+    "FleetState",
+    "FollowedSource",
     "Grant",
     "Installed",
+    "InstalledPack",
+    "LedgerState",
     "Manifest",
     "NodeRules",
+    "PackVersion",
     "Registry",
     "Replayed",
     "Shown",
     "Supervisor",
     "encode_value",
     "homeless_services",
+    "kept_binary",
     "parse_manifest",
     "read_manifest",
+    "read_version",
     "summary",
 ]

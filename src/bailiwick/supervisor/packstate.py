@@ -23,7 +23,7 @@ FOLLOWED, LEFT, MOVED = "followed", "left", "moved"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackVersion:
-    """A version that is installed: what identifies it, whose key signed it, where that was recorded, what it corrects."""
+    """A version that is installed: its digest, whose key signed it, where that was recorded, and what it corrects."""
 
     version: str
     digest: str

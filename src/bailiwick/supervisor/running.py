@@ -30,9 +30,10 @@ from bailiwick.supervisor.gathered import Gathered, Outcome
 from bailiwick.supervisor.kept import keep_call
 from bailiwick.supervisor.link import CallLink
 from bailiwick.supervisor.loaded import Loaded, Shelf
+from bailiwick.supervisor.packstate import DAY_CHARACTERS
 from bailiwick.supervisor.registry import Registry, find_module
 from bailiwick.supervisor.remembered import Key, Remembered
-from bailiwick.supervisor.state import DAY_CHARACTERS, DENIED, FleetState, Installed
+from bailiwick.supervisor.state import DENIED, FleetState, Installed
 from bailiwick.supervisor.values import encode_value
 
 
