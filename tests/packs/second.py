@@ -20,7 +20,11 @@ SCHEMA: dict[str, Any] = {
         "worked_minutes": {
             "type": "integer",
             "x-unit": "minute",
-            "x-question": {"ask": "How many minutes did you work?", "why": "Time is earned by work.", "pii": "personal"},
+            "x-question": {
+                "ask": "How many minutes did you work?",
+                "why": "Time is earned by work.",
+                "pii": "personal",
+            },
         },
         "kind": {
             "enum": ["office", "field"],

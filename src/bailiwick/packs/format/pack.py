@@ -11,6 +11,7 @@ from bailiwick.packs.format.asking import Policy, Question, Reading, Section
 from bailiwick.packs.format.foreign import FactRule, Facts, Scale
 from bailiwick.packs.format.law import Control, DatedValue, Law, Parameter, Source
 from bailiwick.packs.format.pinned import Attachment, ModuleUse, Supersedes
+from bailiwick.packs.format.showing import second_to_json
 from bailiwick.packs.format.tries import Case, Property
 from bailiwick.packs.language.dates import is_date
 from bailiwick.packs.language.expressions import Alternatives, Expression, Language, asking_name, engine_name
@@ -383,6 +384,7 @@ class Pack:
             "rows": [row.id for row in self.rows],
             "effects": [effect.id for effect in self.effects],
             "cases": len(self.cases),
+            **(second_to_json(self) if self.format != FORMAT_1 else {}),
         }
 
 

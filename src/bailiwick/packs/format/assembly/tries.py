@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from bailiwick.errors import InputRefused
@@ -11,6 +11,9 @@ from bailiwick.packs.format.documents import Document
 from bailiwick.packs.format.pack import Case, Control, Property
 from bailiwick.packs.language.expressions import Language
 from bailiwick.schema import Contract
+
+_RULES = (("rules/calls.yaml", "calls"), ("rules/impacts.yaml", "rows"), ("rules/effects.yaml", "effects"))
+"""Where rules are declared that are no measures."""
 
 
 def cases_of(declared: Declarations, contract: Contract | None) -> Iterator[Case]:
@@ -77,9 +80,12 @@ def properties_of(declared: Declarations, language: Language | None) -> Iterator
             yield Property(id=item["id"], text=item["text"], when=when, holds=holds)
 
 
-def controls_of(declared: Declarations, rules: Iterable[str]) -> Iterator[Control]:
+def controls_of(declared: Declarations) -> Iterator[Control]:
     """Build the controls, each of which names rules that there are."""
-    known, seen = set(rules), set[str]()
+    known, seen = set(declared.measures), set[str]()
+    for path, key in _RULES:
+        document = declared.documents.get(path)
+        known.update(str(item.get("id")) for _, item in (document.items(key) if document is not None else ()))
     for document, pointer, item in declared.sound_items("controls.yaml", "controls"):
         declared.check_once(document, f"{pointer}/id", item["id"], seen)
         for position, name in enumerate(item["rules"]):

@@ -70,12 +70,6 @@ class _Rules:
     rows: tuple[ImpactRow, ...]
     effects: tuple[EffectRule, ...]
 
-    def ids(self) -> list[str]:
-        """List the ids of all rules that decide."""
-        ruled = [rule.id for level in self.levels for rule in level.rules]
-        given = [each.id for call in self.calls for each in call.gives]
-        return [*ruled, *given, *(row.id for row in self.rows), *(effect.id for effect in self.effects)]
-
 
 def assemble(name: str, documents: Mapping[str, Document], supplied: Supplied, faults: Faults) -> Pack | None:
     """Put a pack together.
@@ -92,7 +86,7 @@ def assemble(name: str, documents: Mapping[str, Document], supplied: Supplied, f
     rules = _rules(declared, supplied, modules)
     cases = tuple(cases_of(declared, supplied.contract))
     law = law_of(name, declared, manifest) if manifest is not None else None
-    more = _more(declared, manifest, supplied, rules)
+    more = _more(declared, manifest, supplied)
     if faults.found or supplied.contract is None or law is None or manifest is None:
         return None
     given = manifest.value
@@ -145,7 +139,7 @@ def _rules(declared: Declarations, supplied: Supplied, modules: dict[str, str]) 
     )
 
 
-def _more(declared: Declarations, manifest: Document | None, supplied: Supplied, rules: _Rules) -> dict[str, Any]:
+def _more(declared: Declarations, manifest: Document | None, supplied: Supplied) -> dict[str, Any]:
     """Build what only packs of the second version have; nothing of it is in one of the first."""
     if declared.is_first or manifest is None:
         return {}
@@ -165,7 +159,7 @@ def _more(declared: Declarations, manifest: Document | None, supplied: Supplied,
         "foreign": _foreign(declared, supplied, attachments),
         "questions": questions_of(declared),
         "sections": tuple(sections_of(declared)),
-        "controls": tuple(controls_of(declared, rules.ids())),
+        "controls": tuple(controls_of(declared)),
         "properties": tuple(properties_of(declared, language)),
         "property_language": language,
         "texts": texts_of(declared, manifest),
