@@ -11,7 +11,18 @@ of the themes: a further one is a further file, and its name among the bases of 
 from bailiwick.node.doctor import Check
 from bailiwick.node.home import InitReport
 from bailiwick.node.node import Node
+from bailiwick.node.packdesk import desk_files, desk_pack
 from bailiwick.node.witnesses import Witnesses
 from bailiwick.node.workshop import desk_engine, desk_services, toolchain_for
 
-__all__ = ["Check", "InitReport", "Node", "Witnesses", "desk_engine", "desk_services", "toolchain_for"]
+__all__ = [
+    "Check",
+    "InitReport",
+    "Node",
+    "Witnesses",
+    "desk_engine",
+    "desk_files",
+    "desk_pack",
+    "desk_services",
+    "toolchain_for",
+]
