@@ -32,6 +32,7 @@ DETAILS = {
     "clock.regression": "clock-regression",
     "pack.installed": "pack-installed",
     "decision.sealed": "decision-sealed",
+    "effect.executor-started": "effect-executor-started",
     "effect.result": "effect-result",
     "panic.set": "panic-set",
     "subject.erased": "subject-erased",
@@ -113,7 +114,7 @@ def test_switch_and_settings_keep_their_contracts(home: Path):
 def test_verifications_and_problems_keep_their_contracts(home: Path):
     """A program that acts on a verdict or an error code would not understand it."""
     with Node.open(Settings.resolve(home=home, environ={})) as node:
-        SCHEMAS.check("panic-state", dict(node.panic_state()))
+        SCHEMAS.check("panic-state", dict(node.panic_state(TENANT)))
         SCHEMAS.check("verification-report", node.ledger(TENANT).verify().to_json())
         for ask in (lambda: node.explain(TENANT, 10_000), lambda: node.ledger("nobody"), lambda: node.pack("no-pack")):
             with pytest.raises(BailiwickError) as caught:

@@ -4,8 +4,11 @@ Start reading at ``loop.py``; the steps are ``intake``, ``decide``, ``seal`` and
 """
 
 from bailiwick.decisions.changes import Change, Comparer, Missing, Selection, Tally
+from bailiwick.decisions.effects.declare import read_effects, settings_of
+from bailiwick.decisions.effects.folding import catch_up
+from bailiwick.decisions.effects.oversight import Oversight, Said, Told, keep_reason, told_of
 from bailiwick.decisions.erase import SUBJECTS_MAX, Eraser, Erasure, subject_of
-from bailiwick.decisions.execute import EffectsReport, Executor, catch_up
+from bailiwick.decisions.execute import Channels, EffectsReport, Executor
 from bailiwick.decisions.explain import Branch, Explanation, explain
 from bailiwick.decisions.inputs import read_inputs
 from bailiwick.decisions.installed import Installer, InUse, Offer
@@ -25,6 +28,7 @@ __all__ = [
     "Attached",
     "Branch",
     "Change",
+    "Channels",
     "Comparer",
     "Decided",
     "Difference",
@@ -38,6 +42,7 @@ __all__ = [
     "Loop",
     "Missing",
     "Offer",
+    "Oversight",
     "Pruner",
     "Pruning",
     "Queued",
@@ -46,8 +51,10 @@ __all__ = [
     "Refused",
     "ReplayReport",
     "Replayer",
+    "Said",
     "Selection",
     "Tally",
+    "Told",
     "WaitingInput",
     "Went",
     "catch_up",
@@ -59,9 +66,13 @@ __all__ = [
     "find_needs",
     "find_projection",
     "keep",
+    "keep_reason",
     "pinned_modules",
+    "read_effects",
     "read_inputs",
+    "settings_of",
     "subject_of",
     "taken",
+    "told_of",
     "waiting_inputs",
 ]

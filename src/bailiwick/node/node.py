@@ -19,7 +19,7 @@ from bailiwick.ports import Disk
 from bailiwick.settings import LedgerSettings
 
 
-class Node(Checking, Recovering, Waiting, Deciding, Supervising, Acting, Reading):
+class Node(Checking, Recovering, Waiting, Deciding, Acting, Supervising, Reading):
     """One running bailiwick on one home. A context manager; several may run on one home, in several processes.
 
     A theme stands before those that it builds on.
