@@ -194,6 +194,15 @@ def test_a_pack_with_flipped_bytes_loads_or_is_refused(files: dict[str, bytes], 
         assert (pack.digest == load_pack("sick-pay", files).digest) == (bytes(raw) == files[path])
 
 
+@pytest.mark.parametrize("key", ["units", "outcomes", "law", "intake", "legal_date"])
+@pytest.mark.parametrize("value", [None, 5, "x", ["x"]])
+def test_a_vocabulary_that_is_none_is_refused(faults: Callable[..., list[Any]], parsed: Parsed, key: str, value: Any):
+    """A null in place of the units could end the process."""
+    manifest = parsed("pack.yaml")
+    manifest[key] = value
+    assert any(path.startswith(f"pack.yaml#/{key}") for path, _ in found(faults({"pack.yaml": manifest})))
+
+
 # --- one fault each -------------------------------------------------------------------------------------------------
 
 ONE_FAULT = [

@@ -86,12 +86,14 @@ class Declarations:
 
     def check_outcome(self, document: Document, pointer: str, outcome: str) -> None:
         """Note an outcome that the pack's vocabulary lacks."""
-        if "pack.yaml" in self.documents and outcome not in self.manifest.get("outcomes", {}):
+        known = self._vocabulary("outcomes")
+        if known is not None and outcome not in known:
             self.fault(document, pointer, "outcome", f"{outcome} is not in the vocabulary of pack.yaml", outcome)
 
     def check_unit(self, document: Document | str, pointer: str, unit: str | None) -> None:
         """Note a unit that the pack does not explain."""
-        if unit is not None and "pack.yaml" in self.documents and unit not in self.manifest.get("units", {}):
+        known = self._vocabulary("units")
+        if unit is not None and known is not None and unit not in known:
             self.fault(document, pointer, "unit", f"{unit} is not among the units of pack.yaml", unit)
 
     def check_fact(self, document: Document, pointer: str, path: str) -> bool:
@@ -160,6 +162,11 @@ class Declarations:
         return expression
 
     # --- collecting ---------------------------------------------------------------------------------------------------
+
+    def _vocabulary(self, key: str) -> dict[str, Any] | None:
+        """Give the words that ``pack.yaml`` explains; None where it cannot be read."""
+        words = self.manifest.get(key, {}) if "pack.yaml" in self.documents else None
+        return words if isinstance(words, dict) else None
 
     def _declares_all(self) -> bool:
         """Say whether every document that declares names could be read, so that an unknown name is a fault."""
