@@ -132,16 +132,20 @@ def _touched_measure(name: str, value: Any, because: str | None) -> list[str]:
     names = [f"measure {name}"]
     if isinstance(value, bool):
         names.append(f"measure {name} {str(value).lower()}")
-    if (row := row_of(because)) is not None:
-        names.append(f"table row {name}.{row}")
-    return names
+    return names + [f"table row {name}.{row}" for row in rows_of(because)]
 
 
-def row_of(because: str | None) -> str | None:
-    """Give the row that a trace entry of a table says has decided, or None."""
-    if because is None or not because.startswith("row "):
-        return None
-    return because.removeprefix("row ").partition(":")[0]
+def rows_of(because: str | None) -> list[str]:
+    """Give the rows that a trace entry of a table says have decided: one, several, or none.
+
+    >>> rows_of("row large: 'large'"), rows_of("rows log, reports and 2 more"), rows_of(None)
+    (['large'], ['log', 'reports'], [])
+    """
+    if because is not None and because.startswith("row "):
+        return [because.removeprefix("row ").partition(":")[0]]
+    if because is not None and because.startswith("rows "):
+        return because.removeprefix("rows ").partition(" and ")[0].split(", ")
+    return []
 
 
 # --- conditions -----------------------------------------------------------------------------------------------------
@@ -173,8 +177,8 @@ def _reached(pack: Pack, decision: Decision) -> set[str]:
 
 
 def _reached_rows(table: Table, entry: TraceEntry | None) -> Iterator[str]:
-    decided = row_of(entry.because) if entry is not None else None
+    decided = rows_of(entry.because) if entry is not None else []
     for row in table.rows:
         yield f"table row {table.id}.{row.id}"
-        if table.hit == "first" and row.id == decided:
+        if table.hit == "first" and row.id in decided:
             return
