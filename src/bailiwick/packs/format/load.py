@@ -55,7 +55,7 @@ def load_pack(name: str, files: Mapping[str, bytes], attachments: Mapping[str, b
     schema, contract = read_input_schema(content.get(INPUT_SCHEMA), faults)
     supplied = Supplied(
         files=content,
-        attachments=attachments or {},
+        attachments=attachments if attachments is not None else {},
         schema=schema,
         contract=contract,
         identity=identity_of(content) if all(path.isascii() for path in content) else "",
