@@ -135,7 +135,12 @@ def _tried(pack: str, aim: Aim, attach: Path | None) -> Trial:
     from bailiwick.packs import try_pack
 
     loaded, files = _loaded(pack, attach)
-    return try_pack(loaded, files, aim, progress=screen.progress)
+    if not loaded.calls:
+        return try_pack(loaded, files, aim, progress=screen.progress)
+    from bailiwick.node import trying
+
+    with trying(loaded) as decider:
+        return try_pack(loaded, files, aim, decider=decider, progress=screen.progress)
 
 
 def _loaded(pack: str, attach: Path | None) -> tuple[Pack, Mapping[str, bytes]]:

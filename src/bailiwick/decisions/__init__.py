@@ -4,6 +4,7 @@ Start reading at ``loop.py``; the steps are ``intake``, ``decide``, ``seal`` and
 """
 
 from bailiwick.decisions.changes import Change, Comparer, Missing, Selection, Tally
+from bailiwick.decisions.decide import calling
 from bailiwick.decisions.effects.declare import read_effects, settings_of
 from bailiwick.decisions.effects.folding import catch_up
 from bailiwick.decisions.effects.oversight import Oversight, Said, Told, keep_reason, told_of
@@ -57,6 +58,7 @@ __all__ = [
     "Told",
     "WaitingInput",
     "Went",
+    "calling",
     "catch_up",
     "check_modules",
     "explain",

@@ -18,7 +18,7 @@ from bailiwick.decisions.intake import ReadRow, intake, restore
 from bailiwick.decisions.seal import SEALED
 from bailiwick.errors import BailiwickError, NotFound, Unavailable
 from bailiwick.model import Decision, JsonValue, Record
-from bailiwick.packs import Pack
+from bailiwick.packs import CallModule, Pack
 from bailiwick.ports import BlobStore
 from bailiwick.schema import parse_document
 
@@ -151,6 +151,7 @@ class Comparer:
     pack: Pack
     read_row: ReadRow
     blobs: BlobStore
+    call_module: CallModule | None = None
     tally: Tally = field(default_factory=Tally)
 
     def run(
@@ -185,7 +186,7 @@ class Comparer:
             observation = intake(
                 self.tenant, raw, self.pack, legal_date=legal_date, moment=moment, read_row=self.read_row
             )
-            decision = decide(observation, self.pack)
+            decision = decide(observation, self.pack, self.call_module)
         except (NotFound, Unavailable) as error:
             return Missing(record=record.index, why=error.message)
         except BailiwickError as error:

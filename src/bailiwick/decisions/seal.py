@@ -34,9 +34,7 @@ def seal(
         versions: Engine versions, for the record only: evidence must be the same after an upgrade.
     """
     evidence = _evidence(observation, decision, pack)
-    effects: list[JsonValue] = [
-        {"type": effect.type, "key": effect_key(observation, effect, secret)} for effect in decision.effects
-    ]
+    effects: list[JsonValue] = [_effect(effect, effect_key(observation, effect, secret)) for effect in decision.effects]
     draft = Draft(
         event_type=SEALED,
         resource=subject_name(observation.unsalted, secret),
@@ -44,10 +42,10 @@ def seal(
             "observation": observation.digest,
             "evidence": evidence.digest,
             "pack": _pack(pack),
-            "modules": [module.to_json() for module in observation.modules],
+            "modules": _modules(observation, decision),
             "outcome": decision.impact.outcome,
             "effects": effects,
-            "fuel": observation.fuel,
+            "fuel": observation.fuel + decision.fuel,
             "versions": dict(versions),
         },
         actor=actor,
@@ -81,6 +79,18 @@ def _keyed(secret: bytes, purpose: str, data: bytes) -> str:
     return hmac.new(secret, purpose.encode() + b"\n" + data, "sha256").hexdigest()
 
 
+def _effect(effect: Effect, key: str) -> dict[str, JsonValue]:
+    """Give what the record says of an effect: opaque, but for its type and whether a person has to approve it."""
+    told: dict[str, JsonValue] = {"type": effect.type, "key": key}
+    return told if effect.approval is None else {**told, "approval": dict(effect.approval)}
+
+
+def _modules(observation: Observation, decision: Decision) -> list[JsonValue]:
+    """List the modules that took part, each once: those that read the input, then those that rules called."""
+    found = {module.digest: module for module in (*observation.modules, *decision.modules)}
+    return [module.to_json() for module in found.values()]
+
+
 def _pack(pack: Pack) -> dict[str, JsonValue]:
     return {"name": pack.name, "version": pack.version, "digest": pack.digest}
 
@@ -91,7 +101,7 @@ def _evidence(observation: Observation, decision: Decision, pack: Pack) -> Evide
         "salt": observation.evidence_salt,
         "observation": observation.digest,
         "pack": _pack(pack),
-        "modules": [module.to_json() for module in observation.modules],
+        "modules": _modules(observation, decision),
         "legal_date": observation.legal_date,
         "decided_at": observation.decided_at,
         "facts": dict(observation.facts),

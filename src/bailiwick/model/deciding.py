@@ -139,16 +139,19 @@ class Impact:
 class Effect:
     """An act in the world that a decision asks for; deciding never performs it.
 
-    ``key`` is the pack's own key text (None where it gives none): two effects of one type and key are one act.
+    ``key`` is the pack's own key text (None where it gives none): two effects of one type and key are one act. A person
+    must approve an effect with an ``approval`` first: within ``within_minutes`` of its record, where that stands in it.
     """
 
     type: str
     key: str | None
     parameters: Mapping[str, JsonValue]
+    approval: Mapping[str, int] | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
-        """Give the effect as JSON."""
-        return {"type": self.type, "key": self.key, "parameters": dict(self.parameters)}
+        """Give the effect as JSON; ``approval`` only where one is asked for."""
+        told: dict[str, JsonValue] = {"type": self.type, "key": self.key, "parameters": dict(self.parameters)}
+        return told if self.approval is None else {**told, "approval": dict(self.approval)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,12 +176,17 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Measurements, impact and effects asked for, with the trace of every rule and the assumptions it rests on."""
+    """Measurements, impact and effects asked for, with the trace of every rule and the assumptions it rests on.
+
+    ``modules`` are those that rules called, ``fuel`` what they used.
+    """
 
     measurements: tuple[Measurement, ...]
     impact: Impact
     effects: tuple[Effect, ...]
     trace: tuple[TraceEntry, ...]
+    modules: tuple[ModuleRef, ...] = ()
+    fuel: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ with Node.open(Settings.resolve(environ=os.environ)) as node:
 of the themes: a further one is a further file, and its name among the bases of ``Node``.
 """
 
+from bailiwick.node.calling import trying
 from bailiwick.node.doctor import Check
 from bailiwick.node.home import InitReport
 from bailiwick.node.node import Node
@@ -25,4 +26,5 @@ __all__ = [
     "desk_pack",
     "desk_services",
     "toolchain_for",
+    "trying",
 ]

@@ -24,6 +24,7 @@ from bailiwick.decisions import (
 )
 from bailiwick.errors import InputRefused
 from bailiwick.model import JsonValue
+from bailiwick.node.calling import caller
 from bailiwick.node.keys import PSEUDONYM_NAME
 from bailiwick.node.packs import Packing
 from bailiwick.node.parts import silent
@@ -98,6 +99,7 @@ class Deciding(Packing):
             tenant=tenant,
             pack=loaded,
             read_row=self._reader(loaded, {ref.digest: (ref, wasm) for ref, wasm in modules.values()}),
+            call_module=caller(lambda: self.engine, {ref.digest: wasm for ref, wasm in modules.values()}.__getitem__),
             recorder=ledger,
             blobs=self._blobs,
             clock=self._clock,
@@ -123,7 +125,12 @@ class Deciding(Packing):
     ) -> ReplayReport:
         """Decide again from what was kept and compare every byte of evidence; None means the whole ledger."""
         ledger = self.ledger(tenant)
-        replayer = Replayer(tenant=tenant, blobs=self._blobs, reader_for=lambda pack: self._kept_reader(tenant, pack))
+        replayer = Replayer(
+            tenant=tenant,
+            blobs=self._blobs,
+            reader_for=lambda pack: self._kept_reader(tenant, pack),
+            caller_for=lambda _: self._kept_caller(tenant),
+        )
         chosen = ledger.records() if records is None else map(ledger.read, records)
         return replayer.run(chosen, progress)
 

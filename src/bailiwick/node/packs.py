@@ -14,8 +14,9 @@ from bailiwick.decisions import Attached, Installer, ReadRow, fetch, fetch_files
 from bailiwick.engine import Guest
 from bailiwick.errors import NotFound, UsageRefused
 from bailiwick.model import ModuleRef, Run, Tier
+from bailiwick.node.calling import caller, trying
 from bailiwick.node.supervising import Supervising
-from bailiwick.packs import CaseReport, Pack, content_of, load_pack, run_cases
+from bailiwick.packs import CallModule, CaseReport, Pack, content_of, load_pack, run_cases
 from bailiwick.supervisor import LedgerState, kept_binary
 
 
@@ -58,7 +59,11 @@ class Packing(Supervising):
     @staticmethod
     def run_cases(name: str) -> CaseReport:
         """Run the cases of a pack, one that comes with bailiwick or a folder."""
-        return run_cases(Packing.pack(name))
+        pack = Packing.pack(name)
+        if not pack.calls:
+            return run_cases(pack)
+        with trying(pack) as decider:
+            return run_cases(pack, decider)
 
     # --- which law ----------------------------------------------------------------------------------------------------
 
@@ -145,6 +150,10 @@ class Packing(Supervising):
             for reader in pack.intake.values()
         }
         return self._reader(pack, modules)
+
+    def _kept_caller(self, tenant: str) -> CallModule:
+        """Give what runs the modules that rules call, from those that were kept with their packs."""
+        return caller(lambda: self.engine, lambda digest: self._blobs.get(tenant, digest))
 
     def _reader(self, pack: Pack, modules: Mapping[str, tuple[ModuleRef, bytes]]) -> ReadRow:
         """Give a function that runs the pack's CSV reader on one envelope, loading the guest when first needed."""

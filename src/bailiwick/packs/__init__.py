@@ -7,6 +7,7 @@ person for what still matters; ``Speech`` and ``Judge`` are for whoever explains
 
 from bailiwick.packs.evaluation.evaluate import evaluate
 from bailiwick.packs.evaluation.facts import facts_from
+from bailiwick.packs.evaluation.hearing import CallModule, ModuleAnswer
 from bailiwick.packs.format.files import LOCK, SIGNATURE, content_of
 from bailiwick.packs.format.load import load_pack
 from bailiwick.packs.format.lock import (
@@ -18,7 +19,7 @@ from bailiwick.packs.format.lock import (
     verify_pack,
     write_lock,
 )
-from bailiwick.packs.format.pack import INDETERMINATE, IntakeModule, Pack
+from bailiwick.packs.format.pack import INDETERMINATE, IntakeModule, ModuleUse, Pack
 from bailiwick.packs.interview.interview import Asked, Finished, Interview
 from bailiwick.packs.interview.session import LEGAL_DATE, Session, session_from
 from bailiwick.packs.interview.telling import Teller
@@ -40,6 +41,7 @@ __all__ = [
     "SIGNATURE",
     "Aim",
     "Asked",
+    "CallModule",
     "CaseFailure",
     "CaseReport",
     "EngineName",
@@ -50,6 +52,8 @@ __all__ = [
     "Judge",
     "Judged",
     "LintReport",
+    "ModuleAnswer",
+    "ModuleUse",
     "Pack",
     "PackDifference",
     "Session",

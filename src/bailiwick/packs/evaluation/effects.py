@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 from bailiwick.model import Effect, Impact, JsonValue, Read, Status, TraceEntry
 from bailiwick.packs.evaluation.hearing import COMPUTED, INDETERMINATE, SKIPPED, Hearing
-from bailiwick.packs.format.pack import EffectRule
+from bailiwick.packs.format.pack import Approval, EffectRule
 from bailiwick.packs.language.together import Judged, Run, taking
+
+VIOLATIONS_TOLD_MAX = 3
+"""Most violations of an effect's schema that a trace tells."""
 
 
 class AskedEffect:
@@ -37,8 +40,13 @@ class AskedEffect:
         notes: list[str] = []
         key = _text(self._key, "key", run, notes) if self._key is not None else None
         parameters = {name: _text(each, name, run, notes) for name, each in self._parameters.items()}
+        broken = _broken(rule, parameters)
+        if broken is not None:
+            self._note(hearing, COMPUTED, False, "; ".join([broken, *notes]))
+            return None
         self._note(hearing, COMPUTED, True, "; ".join(notes) or None)
-        return Effect(type=rule.type, key=None if key is None else str(key), parameters=parameters)
+        approval = None if rule.approval is None else _terms(rule.approval)
+        return Effect(type=rule.type, key=None if key is None else str(key), parameters=parameters, approval=approval)
 
     def _note(self, hearing: Hearing, status: Status, value: JsonValue, because: str | None) -> None:
         rule = self._rule
@@ -56,6 +64,18 @@ class AskedEffect:
                 says=rule.says if value is True else None,
             )
         )
+
+
+def _broken(rule: EffectRule, parameters: Mapping[str, JsonValue]) -> str | None:
+    """Say how parameters break the schema of their effect, or None; such an effect is not asked for."""
+    if rule.contract is None:
+        return None
+    told = [f"{each.path or '/'}: {each.message}" for each in rule.contract.violations(dict(parameters))]
+    return f"the parameters break {rule.schema}: " + "; ".join(told[:VIOLATIONS_TOLD_MAX]) if told else None
+
+
+def _terms(approval: Approval) -> dict[str, int]:
+    return {} if approval.within_minutes is None else {"within_minutes": approval.within_minutes}
 
 
 def _text(judged: Judged, name: str, run: Run, notes: list[str]) -> JsonValue:

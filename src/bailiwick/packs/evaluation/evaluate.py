@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from bailiwick.model import Decision, JsonValue
 from bailiwick.packs.evaluation.assumptions import Assumptions
-from bailiwick.packs.evaluation.hearing import Hearing
+from bailiwick.packs.evaluation.hearing import CallModule, Hearing
 from bailiwick.packs.evaluation.impacts import Conclusion
 from bailiwick.packs.evaluation.known import Sheets
 from bailiwick.packs.evaluation.levels import Stage
@@ -29,6 +29,7 @@ def evaluate(
     known_at: str | None = None,
     *,
     open_paths: frozenset[str] = _NONE_OPEN,
+    call_module: CallModule | None = None,
 ) -> Decision:
     """Judge facts by a pack.
 
@@ -39,21 +40,29 @@ def evaluate(
         known_at: RFC 3339: when whoever owes the duty learned of it; gives obligations their moment.
         open_paths: Absent facts that may still come (``in.…``): not even their absence is known, and no assumption
             stands for them. What is decided nevertheless stays so, whatever they turn out to be.
+        call_module: Runs the modules that the pack's rules call; without it their measures are indeterminate, cause
+            ``module-not-run``.
 
     Raises:
         UsageRefused: ``legal_date`` is not a date.
+        Unavailable: a module was stopped by the wall clock.
 
     Cost: about 4 microseconds a rule; the first call for a pack prepares it, some milliseconds.
     """
     plan = plan_of(pack)
     known = plan.sheets.known(facts, check_date(legal_date), open_paths)
-    hearing = Hearing(known, legal_date, known_at, open_paths)
+    hearing = Hearing(facts, known, legal_date, known_at, open_paths=open_paths, call_module=call_module)
     plan.assumptions.apply(hearing)
     for stage in plan.stages:
         stage.judge(hearing)
     impact, effects = plan.conclusion.reach(hearing)
     return Decision(
-        measurements=tuple(hearing.measurements), impact=impact, effects=effects, trace=tuple(hearing.trace)
+        measurements=tuple(hearing.measurements),
+        impact=impact,
+        effects=effects,
+        trace=tuple(hearing.trace),
+        modules=tuple(hearing.modules.values()),
+        fuel=hearing.fuel,
     )
 
 

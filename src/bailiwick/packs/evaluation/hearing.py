@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from bailiwick.model import JsonValue, Measurement, Read, Status, TraceEntry
+from bailiwick.model import JsonValue, Measurement, ModuleRef, Read, Status, TraceEntry
 from bailiwick.packs.evaluation.known import Known
+from bailiwick.packs.format.pack import ModuleUse
 from bailiwick.packs.language.expressions import CAUSES_MAX
 
 COMPUTED, INDETERMINATE, SKIPPED = Status.COMPUTED, Status.INDETERMINATE, Status.SKIPPED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleAnswer:
+    """What a module answered: a value, or the code of its refusal; and the fuel that it used."""
+
+    value: Any = None
+    refusal: str | None = None
+    fuel: int = 0
+
+
+CallModule: TypeAlias = Callable[[ModuleUse, bytes], ModuleAnswer]
+"""Runs a function of a pinned module on canonical JSON. Raises ``ModuleFailed`` and ``Unavailable``."""
+
+
 class Hearing:
     """What one decision is made of while it is made."""
 
-    __slots__ = ("known", "known_at", "legal_date", "measurements", "open_paths", "trace")
+    __slots__ = (
+        "call_module",
+        "facts",
+        "fuel",
+        "known",
+        "known_at",
+        "legal_date",
+        "measurements",
+        "modules",
+        "open_paths",
+        "trace",
+    )
 
-    def __init__(self, known: Known, legal_date: str, known_at: str | None, open_paths: frozenset[str]) -> None:
-        self.known, self.legal_date, self.known_at, self.open_paths = known, legal_date, known_at, open_paths
+    def __init__(
+        self,
+        facts: Mapping[str, JsonValue],
+        known: Known,
+        legal_date: str,
+        known_at: str | None,
+        *,
+        open_paths: frozenset[str],
+        call_module: CallModule | None,
+    ) -> None:
+        self.facts, self.known, self.legal_date, self.known_at = facts, known, legal_date, known_at
+        self.open_paths, self.call_module = open_paths, call_module
         self.trace: list[TraceEntry] = []
         self.measurements: list[Measurement] = []
+        self.modules: dict[str, ModuleRef] = {}
+        """The modules that were called, by digest."""
+        self.fuel = 0
 
     def conclude(
         self,

@@ -17,7 +17,6 @@ from bailiwick.packs.language.expressions import is_of_type
 from bailiwick.packs.language.together import STAND_INS
 
 _TYPE_WORDS = {bool: "boolean", int: "integer", str: "string", list: "list", dict: "object"}
-_PYTHON_TYPES: Mapping[str, type] = {"boolean": bool, "integer": int, "string": str}
 
 
 class Known:
@@ -64,11 +63,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """How one fact is taken: the only key, or None where there are several; the exact Python type of a scalar."""
+    """How one fact is taken: the only key, or None where there are several; and a type that needs no further look."""
 
     field: InputField
     key: str | None
-    kind: type | None
+    sure: type | None
 
 
 class Sheets:
@@ -77,7 +76,7 @@ class Sheets:
     def __init__(self, pack: Pack) -> None:
         self._pack = pack
         self._entries = tuple(
-            _Entry(field, field.keys[0] if len(field.keys) == 1 else None, _PYTHON_TYPES.get(field.type))
+            _Entry(field, field.keys[0] if len(field.keys) == 1 else None, bool if field.type == "boolean" else None)
             for field in pack.inputs
         )
         self._changes = sorted({each.valid_from for parameter in pack.parameters for each in parameter.values})
@@ -94,7 +93,7 @@ class Sheets:
         known = self._sheet(legal_date)
         for entry in self._entries:
             field = entry.field
-            value = facts.get(entry.key) if entry.key is not None else _within(facts, field.keys)
+            value = facts.get(entry.key) if entry.key is not None else within(facts, field.keys)
             if value is None:
                 if field.path in open_paths:
                     known.absent.discard(field.path)
@@ -102,7 +101,7 @@ class Sheets:
                 continue
             known.values[field.asking_name] = True
             known.absent.discard(field.path)
-            if type(value) is bool is entry.kind or (fault := _fault(field, entry.kind, value)) is None:
+            if type(value) is entry.sure or (fault := value_fault(field.path, field.type, value)) is None:
                 known.adopt(field, value)
             else:
                 known.causes[field.path] = (fault,)
@@ -141,23 +140,24 @@ class Sheets:
         return known
 
 
-def _within(facts: Mapping[str, JsonValue], keys: tuple[str, ...]) -> Any:
+def within(facts: Mapping[str, JsonValue], keys: tuple[str, ...]) -> Any:
+    """Give what stands in facts at the end of some keys, or None."""
     value: Any = facts
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
-def _fault(field: InputField, kind: type | None, value: Any) -> str | None:
-    """Say why a given value cannot stand for its input, or None."""
-    if not (type(value) is kind if kind is not None else is_of_type(value, field.type)):
+def value_fault(path: str, kind: str, value: Any) -> str | None:
+    """Say why a value from outside cannot stand for a path of a declared type, or None."""
+    if not is_of_type(value, kind):
         given = _TYPE_WORDS.get(type(value), "no JSON value")
-        return f"ill-typed: {field.path} is {given}, declared {field.type}"
+        return f"ill-typed: {path} is {given}, declared {kind}"
     for item in value if type(value) is list else (value,):
         if type(item) is int and not -INTEGER_MAX <= item <= INTEGER_MAX:
-            return f"overflow: {field.path} is beyond 2^53-1"
+            return f"overflow: {path} is beyond 2^53-1"
         if type(item) is str and not _is_well_formed(item):
-            return f"ill-typed: {field.path} holds half a character"
+            return f"ill-typed: {path} holds half a character"
     return None
 
 

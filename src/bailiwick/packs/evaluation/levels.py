@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bailiwick.packs.evaluation.calls import CallRule
 from bailiwick.packs.evaluation.hearing import Hearing
 from bailiwick.packs.evaluation.measures import MeasureRule
 from bailiwick.packs.evaluation.tables import TableRule
-from bailiwick.packs.format.pack import Level, Measure, Table
+from bailiwick.packs.format.pack import Call, Level, Measure, Table
 from bailiwick.packs.language.expressions import Language
 from bailiwick.packs.language.together import Conditions, Together
 
@@ -18,16 +19,22 @@ class Stage:
     def __init__(self, language: Language, level: Level) -> None:
         measures = [rule for rule in level.rules if isinstance(rule, Measure)]
         tables = [rule for rule in level.rules if isinstance(rule, Table)]
+        calls = [rule for rule in level.rules if isinstance(rule, Call)]
+        inputs = [each for call in calls for each in call.input.values()]
         rows = [row.when for table in tables for row in table.rows]
         values = [row.value for table in tables for row in table.rows if row.value.constant is None]
-        self._together = Together(language, [each.expression for each in measures], whole=rows, aside=values)
+        self._together = Together(
+            language, [each.expression for each in measures], whole=[*inputs, *rows], aside=values
+        )
         members = iter(self._together.members)
-        ready = {id(each): MeasureRule(each, next(members)) for each in measures}
-        rules = {
+        rules: dict[int, MeasureRule | TableRule | CallRule] = {}
+        rules |= {id(each): MeasureRule(each, next(members)) for each in measures}
+        rules |= {id(each): CallRule(each, [next(members) for _ in each.input]) for each in calls}
+        rules |= {
             id(each): TableRule(each, Conditions([next(members) for _ in each.rows], [row.when for row in each.rows]))
             for each in tables
         }
-        self._rules = tuple(ready.get(id(rule)) or rules[id(rule)] for rule in level.rules)
+        self._rules = tuple(rules[id(rule)] for rule in level.rules)
 
     def judge(self, hearing: Hearing) -> None:
         """Conclude every rule of the level, in order."""
