@@ -56,6 +56,7 @@ def _look(pack: str) -> Mapping[str, bytes] | str:
 
 
 def _show(attempt: Callable[[], Trial], shown: Sequence[str], *, as_json: bool) -> list[str]:
+    answer: Mapping[str, object]
     try:
         trial = attempt()
     except BailiwickError as error:

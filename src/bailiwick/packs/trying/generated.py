@@ -13,6 +13,7 @@ from typing import Any
 
 from bailiwick.errors import InputRefused, UsageRefused
 from bailiwick.model import INTEGER_MAX, JsonValue
+from bailiwick.packs.format.inputs import fields_of
 from bailiwick.packs.format.pack import InputField, Pack
 from bailiwick.packs.language.dates import is_date
 from bailiwick.packs.language.expressions import Expression
@@ -145,6 +146,7 @@ def _is_allowed(pack: Pack, facts: Mapping[str, JsonValue]) -> bool:
 def days_of(pack: Pack) -> list[str]:
     """List the days on which law turns: the first of each value and of each source, those beside it, those of cases."""
     turning = {pack.law.valid_from, pack.law.valid_to}
+    turning.update(day for source in pack.sources for day in (source.valid_from, source.valid_to))
     turning.update(dated.valid_from for parameter in pack.parameters for dated in parameter.values)
     days = {day for case in pack.cases if (day := legal_date_of(pack, case)) is not None and is_date(day)}
     for day in turning:
@@ -168,14 +170,21 @@ def choices_of(pack: Pack) -> tuple[Choice, ...]:
     """Give, for each fact that rules read, the values it is drawn from: those of cases, and where the rules turn."""
     reached = _reached_by(pack)
     found = []
-    for each in pack.inputs:
+    for each in _drawn_fields(pack):
         rule = rule_of(pack.input_schema, each.keys)
         values = [*_from_cases(pack, each), *_from_schema(rule, each.type)]
-        values += _from_rules(pack, each, reached[each.path])
+        values += _from_rules(pack, each, reached.get(each.path, ()))
         kept = tuple(dict.fromkeys(map(_frozen, values)))[:VALUES_MAX]
         if kept:
             found.append(Choice(path=each.path, keys=each.keys, values=tuple(map(_thawed, kept))))
     return tuple(found)
+
+
+def _drawn_fields(pack: Pack) -> list[InputField]:
+    """List the facts that rules read, and the one that says by the law of which day."""
+    read = {each.path for each in pack.inputs}
+    dated = [each for each in fields_of(pack.input_schema) if each.path == pack.legal_date_path]
+    return [*pack.inputs, *(each for each in dated if each.path not in read)]
 
 
 def _frozen(value: Any) -> Any:
@@ -230,6 +239,8 @@ def _from_schema(rule: Mapping[str, Any], kind: str) -> list[JsonValue]:
     if kind == "integer":
         bounds = [rule[name] for name in ("minimum", "maximum") if isinstance(rule.get(name), int)]
         return [0, 1, *(bound + step for bound in bounds for step in (-1, 0, 1))]
+    if kind == "string" and not {"pattern", "format"} & rule.keys():
+        return ["one", "another"]
     if kind.endswith("s"):
         items = _from_schema(rule.get("items", {}), kind.removesuffix("s"))
         return [[], *([item] for item in items), items[:3]]
