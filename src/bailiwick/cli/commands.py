@@ -33,6 +33,7 @@ from bailiwick.cli import (
     travel,
     validate,
     verify,
+    what_changed,
     witness,
 )
 from bailiwick.cli.help import Columns
@@ -55,7 +56,7 @@ NOUNS = {
     "ledger hold": "Keep records whatever their age.",
     "ledger witness": "Let others hold the ledger's head, and hold theirs.",
     "module": "Write, build, sign, install, grant and call modules.",
-    "pack": "Write, try and look at packs of law.",
+    "pack": "Write, try, sign, install and look at packs of law.",
     "inputs": "See and decide what came while no module could run.",
     "effects": "See, approve, perform and stop what decisions asked for.",
     "sinks": "Send the ledger to receivers outside, and see how far each has it.",
@@ -74,6 +75,15 @@ COMMANDS = (
     Command("inputs decide", inputs.decide_inputs, ("inputs decide", "inputs decide --json")),
     Command("explain", explain.explain, ("explain 3", "explain 3 --json")),
     Command("replay", replay.replay, ("replay 3", "replay --all --json")),
+    Command(
+        "what-changed",
+        what_changed.what_changed,
+        (
+            "what-changed us-osha-1904",
+            "what-changed us-osha-1904 law/us-osha-1904 --since 2026-01-01",
+            "what-changed us-osha-1904@VERSION us-osha-1904 --json",
+        ),
+    ),
     Command(
         "verify",
         verify.verify,
@@ -206,6 +216,23 @@ COMMANDS = (
     Command("module untrust", module.untrust, ("module untrust AUTHOR-KEY", "module untrust AUTHOR-KEY --json")),
     Command("pack list", pack.list_packs, ("pack list", "pack list --json")),
     Command("pack show", pack.show, ("pack show us-osha-1904", "pack show us-osha-1904 --json")),
+    Command("pack history", pack.history, ("pack history us-osha-1904", "pack history us-osha-1904 --json")),
+    Command("pack sign", pack.sign, ("pack sign law/us-osha-1904", "pack sign law/us-osha-1904 --json")),
+    Command("pack trust", pack.trust, ("pack trust AUTHOR-KEY", "pack trust AUTHOR-KEY --json")),
+    Command(
+        "pack install",
+        pack.install,
+        (
+            "pack install law/us-osha-1904 --dry-run",
+            "pack install law/us-osha-1904 --yes --json",
+            "pack install law/us-osha-1904 --active-from 2100-01-01",
+        ),
+    ),
+    Command(
+        "pack activate",
+        pack.activate,
+        ("pack activate us-osha-1904 VERSION", "pack activate us-osha-1904 VERSION --active-from 2100-01-01 --json"),
+    ),
     Command("pack new", pack_author.new, ("pack new town-fees", "pack new road-fees --into . --json")),
     Command(
         "pack test",
