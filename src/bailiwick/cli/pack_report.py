@@ -20,7 +20,7 @@ def trial_lines(trial: Trial) -> list[str]:
 
 
 def _case_lines(trial: Trial) -> Iterator[str]:
-    yield f"{trial.cases.cases} cases, {len(trial.cases.failed)} failed"
+    yield f"{_counted(trial.cases.cases, 'case')}, {len(trial.cases.failed)} failed"
     for failure in trial.cases.failed:
         yield f"  {trial.places.of(f'case {failure.name}')}: {failure.name}"
         yield from (f"    {difference}" for difference in failure.differences)
@@ -30,7 +30,8 @@ def _property_lines(trial: Trial) -> Iterator[str]:
     report = trial.properties
     if report is None:
         return
-    yield f"{len(report.judged)} properties on {report.inputs} inputs (seed {trial.seed}), {len(report.failed)} failed"
+    properties = "1 property" if len(report.judged) == 1 else f"{len(report.judged)} properties"
+    yield f"{properties} on {_counted(report.inputs, 'input')} (seed {trial.seed}), {len(report.failed)} failed"
     for failure in report.failed:
         yield f"  {trial.places.of(f'property {failure.id}')}: {failure.text}"
         yield f"    {failure.because}"
@@ -74,7 +75,8 @@ def _mutation_lines(trial: Trial) -> Iterator[str]:
 def lint_lines(report: LintReport) -> list[str]:
     """Tell what a lint found."""
     advice = len(report.findings) - report.faults
-    lines = [f"{report.faults} faults, {advice} pieces of advice ({report.inputs} inputs, seed {report.seed})"]
+    counts = f"{_counted(report.faults, 'fault')}, {_counted(advice, 'piece')} of advice"
+    lines = [f"{counts} ({_counted(report.inputs, 'input')}, seed {report.seed})"]
     for finding in report.findings:
         remark = finding.remark
         lines.append(f"  {finding.place}: {remark.level}, {remark.check}, {remark.subject}: {remark.message}")
@@ -101,6 +103,10 @@ def difference_lines(found: PackDifference) -> list[str]:
         lines.append(f"  {each.file}: {each.name}")
         lines += [f"    {name}: {_step(each.before[name], each.after.get(name))}" for name in each.before]
     return lines
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _step(before: JsonValue, after: JsonValue) -> str:
