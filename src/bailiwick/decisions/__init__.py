@@ -14,6 +14,7 @@ from bailiwick.decisions.explain import Branch, Explanation, explain
 from bailiwick.decisions.inputs import read_inputs
 from bailiwick.decisions.installed import Installer, InUse, Offer
 from bailiwick.decisions.intake import RawInput, ReadRow
+from bailiwick.decisions.interviews import Interviews
 from bailiwick.decisions.loop import BATCH_MAX, Answer, Decided, Loop, Queued, Refused
 from bailiwick.decisions.projections import PROJECTIONS, find_projection
 from bailiwick.decisions.prune import Pruner, Pruning, Went, find_needs
@@ -40,6 +41,7 @@ __all__ = [
     "Explanation",
     "InUse",
     "Installer",
+    "Interviews",
     "Loop",
     "Missing",
     "Offer",

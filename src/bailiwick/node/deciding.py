@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from typing import BinaryIO
@@ -26,7 +26,7 @@ from bailiwick.errors import InputRefused
 from bailiwick.model import JsonValue
 from bailiwick.node.calling import caller
 from bailiwick.node.keys import PSEUDONYM_NAME
-from bailiwick.node.packs import Packing
+from bailiwick.node.packs import Law, Packing
 from bailiwick.node.parts import silent
 from bailiwick.packs import check_date
 
@@ -60,6 +60,7 @@ class Deciding(Packing):
         legal_date: str | None = None,
         batch: int = BATCH_MAX,
         may_wait: bool = False,
+        attachments: Mapping[str, bytes] | None = None,
     ) -> Iterator[Answer]:
         """Decide inputs by a pack and give one durable answer for each, in order.
 
@@ -70,15 +71,19 @@ class Deciding(Packing):
             legal_date: ``YYYY-MM-DD`` to judge by; None takes each input's own.
             batch: How many inputs share a flush; 1 answers each before the next is read.
             may_wait: Whether an input whose module cannot run now is kept, to be decided later; else it is refused.
+            attachments: Files that the pack pins and does not hold, by digest (see ``attachments_in``).
         """
         if legal_date is not None:
             check_date(legal_date)
-        loop = replace(self.loop(tenant, pack), may_wait=may_wait)
+        loop = replace(self.loop(tenant, pack, attachments), may_wait=may_wait)
         return loop.run(inputs, legal_date=legal_date, batch=batch)
 
-    def loop(self, tenant: str, pack: str) -> Loop:
+    def loop(self, tenant: str, pack: str, attachments: Mapping[str, bytes] | None = None) -> Loop:
         """Join everything that deciding for a tenant by a pack needs, and keep the pack for replay."""
-        law = self.law(tenant, pack)
+        return self.loop_by(tenant, self.law(tenant, pack, attachments))
+
+    def loop_by(self, tenant: str, law: Law) -> Loop:
+        """Join everything that deciding by one law needs, and keep its pack for replay."""
         loaded = law.pack
         modules = self.modules_of(tenant, loaded)
         check_modules(loaded, modules)

@@ -12,6 +12,7 @@ from bailiwick.node.deciding import Deciding
 from bailiwick.node.doctor import Checking
 from bailiwick.node.home import InitReport, make_home
 from bailiwick.node.installing import Installing
+from bailiwick.node.interviewing import Interviewing
 from bailiwick.node.reading import Reading
 from bailiwick.node.recovery import Recovering
 from bailiwick.node.supervising import Supervising
@@ -20,7 +21,7 @@ from bailiwick.ports import Disk
 from bailiwick.settings import LedgerSettings
 
 
-class Node(Checking, Recovering, Waiting, Installing, Deciding, Acting, Supervising, Reading):
+class Node(Checking, Recovering, Waiting, Installing, Interviewing, Deciding, Acting, Supervising, Reading):
     """One running bailiwick on one home. A context manager; several may run on one home, in several processes.
 
     A theme stands before those that it builds on.

@@ -20,6 +20,7 @@ from bailiwick.packs.format.lock import (
     write_lock,
 )
 from bailiwick.packs.format.pack import INDETERMINATE, IntakeModule, ModuleUse, Pack
+from bailiwick.packs.interview.conversation import Conversation
 from bailiwick.packs.interview.interview import Asked, Finished, Interview
 from bailiwick.packs.interview.session import LEGAL_DATE, Session, session_from
 from bailiwick.packs.interview.telling import Teller
@@ -44,6 +45,7 @@ __all__ = [
     "CallModule",
     "CaseFailure",
     "CaseReport",
+    "Conversation",
     "EngineName",
     "Finding",
     "Finished",

@@ -57,8 +57,9 @@ class Sealed:
         return self._judge.judge(text, values, unknown=[path for path in reads if path not in known], given=self.given)
 
     def measure(self, path: str) -> dict[str, Any] | None:
-        """Give the rule that computed a measure, or None where a module did, or nothing."""
-        return self.entries.get(("measure", path.removeprefix("m.")))
+        """Give the rule or the call that a measure comes from, or None where the evidence has none."""
+        name = path.removeprefix("m.")
+        return self.entries.get(("measure", name)) or self.entries.get(("call", name))
 
 
 def _flat(facts: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:

@@ -51,7 +51,8 @@ class Sayings:
         """Tell what a measure came to."""
         name = path.removeprefix("m.")
         measured = self._sealed.measures.get(path, {"status": Status.INDETERMINATE.value, "value": None})
-        told = {"rule": name, "kind": "measure", "status": measured["status"], "value": measured["value"]}
+        told = {"rule": name, "kind": "", "status": measured["status"], "value": measured["value"]}
+        told["kind"] = "call" if ("call", name) in self._sealed.entries else "measure"
         more = {"unit": measured.get("unit"), "text": self.text("measure", name), "cause": measured.get("cause")}
         return told | {key: value for key, value in more.items() if value is not None}
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bailiwick.packs.format.inputs import fields_of
+from bailiwick.packs.format.inputs import DEPTH_MAX, fields_of
 from bailiwick.packs.format.pack import Pack, Question
 from bailiwick.packs.interview.session import LEGAL_DATE
 from bailiwick.schema import Contract
 
+DOCUMENT = "document"
+"""The type of a fact that no rule reads by itself: nobody is asked for it, and it can be given all the same."""
 DATE_SCHEMA = {"type": "string", "format": "date"}
 
 
@@ -105,18 +107,28 @@ class Catalogue:
 
 
 def _fields(pack: Pack) -> Iterator[Askable]:
-    for each in fields_of(pack.input_schema):
-        part: Any = pack.input_schema
-        needed = []
-        for key in each.keys:
-            needed.append(key in part.get("required", ()))
-            part = part["properties"][key]
+    plain = {each.keys: each for each in fields_of(pack.input_schema)}
+    for keys, schema, needed in _properties(pack.input_schema, (), ()):
+        field = plain.get(keys)
+        path = ".".join(("in", *keys))
         yield Askable(
-            path=each.path,
-            keys=each.keys,
-            type=each.type,
-            unit=each.unit,
-            schema=part,
-            needed=tuple(needed),
-            question=pack.questions.get(each.path),
+            path=path,
+            keys=keys,
+            type=field.type if field is not None else DOCUMENT,
+            unit=field.unit if field is not None else None,
+            schema=schema,
+            needed=needed,
+            question=pack.questions.get(path) if field is not None else None,
         )
+
+
+def _properties(
+    schema: Any, keys: tuple[str, ...], needed: tuple[bool, ...]
+) -> Iterator[tuple[tuple[str, ...], Any, tuple[bool, ...]]]:
+    """Give every property that has no further ones: the keys to it, its schema, and which of the keys are needed."""
+    for name, rule in schema.get("properties", {}).items():
+        here, levels = (*keys, name), (*needed, name in schema.get("required", ()))
+        if isinstance(rule, dict) and isinstance(rule.get("properties"), dict) and len(here) < DEPTH_MAX:
+            yield from _properties(rule, here, levels)
+        elif isinstance(rule, dict):
+            yield here, rule, levels

@@ -8,7 +8,7 @@ needless is kept, and not used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from bailiwick.errors import InputRefused, NotFound, Violation
 from bailiwick.model import Decision, JsonValue
 from bailiwick.packs.evaluation.evaluate import evaluate
+from bailiwick.packs.evaluation.hearing import CallModule
 from bailiwick.packs.format.pack import Pack
 from bailiwick.packs.interview.asking import Askable, Catalogue
 from bailiwick.packs.interview.needs import KNOWN_AT, Dependencies, Rule
@@ -87,8 +88,12 @@ class _Way:
 class Interview:
     """Questions of one pack, put one at a time. Thread-safe: it keeps nothing of what is answered."""
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, call_module: CallModule | None = None) -> None:
         """Prepare the interview.
+
+        Args:
+            pack: What asks.
+            call_module: Runs the modules that the pack's rules call; a pack without calls needs none.
 
         Raises:
             InputRefused: the pack asks nothing of people (code ``no-questions``).
@@ -99,7 +104,7 @@ class Interview:
                 hint="its facts come as documents: bailiwick decide; an author adds x-question to schemas/input.json",
                 code="no-questions",
             )
-        self.pack = pack
+        self.pack, self._call_module = pack, call_module
         self.catalogue = Catalogue(pack)
         self.dependencies = Dependencies(pack)
 
@@ -156,15 +161,20 @@ class Interview:
         return session.with_skip(path)
 
     def answers_in(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Give answers by path from facts as the pack's input has them; what is no fact of the pack stays out."""
-        found = {}
-        for path, asked in self.catalogue.fields.items():
-            value: Any = facts
-            for key in asked.keys:
-                value = value.get(key) if isinstance(value, Mapping) else None
-            if not is_blank(value):
-                found[path] = value
-        return found
+        """Give answers by path from facts as the pack's input has them.
+
+        Raises:
+            NotFound: the pack has no such fact (code ``question-not-found``).
+        """
+        return dict(self._flat(facts, "in"))
+
+    def _flat(self, facts: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+        for name, value in facts.items():
+            path = f"{above}.{name}"
+            if isinstance(value, Mapping) and path not in self.catalogue.fields:
+                yield from self._flat(value, path)
+            elif not is_blank(value):
+                yield self._find(path).path, value
 
     def _find(self, path: str) -> Askable:
         asked = self.catalogue.find(path)
@@ -288,6 +298,7 @@ class Interview:
             legal_date,
             known_at=known_at if isinstance(known_at, str) else None,
             open_paths=open_paths,
+            call_module=self._call_module,
         )
 
     def _asked(self, session: Session, way: _Way, path: str) -> Asked:
@@ -321,4 +332,6 @@ def _whole(value: Any) -> Any:
     """Give what the schema took as an integer as one: ``3.0`` is 3."""
     if isinstance(value, list):
         return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
     return int(value) if isinstance(value, Decimal) else value
