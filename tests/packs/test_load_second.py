@@ -563,6 +563,21 @@ def test_more_calls_than_a_decision_may_make_are_refused():
     assert ("rules/calls.yaml#/calls", "maxItems") in found(faults({"rules/calls.yaml": calls}))
 
 
+def test_every_cycle_is_noted_once_and_what_leads_to_it_is_not():
+    """An author would see a fault for each measure that waits, or search for ever in a long chain."""
+    chain = [{"id": f"c{n}", "type": "integer", "expr": f"m.c{n + 1} + 1", "cite": "ACT 1"} for n in range(400)]
+    ring = [
+        {"id": f"c{400 + n}", "type": "integer", "expr": f"m.c{400 + (n + 1) % 3}", "cite": "ACT 1"} for n in range(3)
+    ]
+    alone = [{"id": "self", "type": "integer", "expr": "m.self", "cite": "ACT 1"}]
+    measures = load_plain(SECOND["rules/measures.yaml"])["measures"] + chain + ring + alone
+    cycles = [each.message for each in faults({"rules/measures.yaml": {"measures": measures}}) if each.rule == "cycle"]
+    assert cycles == [
+        "these measures read one another: m.c400 -> m.c401 -> m.c402 -> m.c400",
+        "these measures read one another: m.self -> m.self",
+    ]
+
+
 def test_a_file_of_a_language_with_a_fault_is_not_missed_as_well():
     """An author would search for a file that is there."""
     assert {each.path.partition("#")[0] for each in faults({"languages/es.yaml": b"a: &x 1"})} == {

@@ -38,6 +38,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     ),
     "pack-sources": ("sources/*/oscal", "sources/*/retrieved", "sources/*/sha256"),
     "pack-parameters": ("parameters/*/by",),
+    "pack-cases": ("cases/*/error",),
     "pack-table": ("collect", "priority"),
     "pack-effects": ("effects/*/approval", "effects/*/schema"),
 }

@@ -45,14 +45,16 @@ def _paths_read(rule: Rule) -> list[str]:
 
 
 def _note_cycles(declared: Declarations, waiting: dict[str, list[str]]) -> None:
-    """Follow each measure that waits to the cycle that it waits for."""
-    noted: set[frozenset[str]] = set()
+    """Follow each measure that waits to the cycle that it waits for; note each cycle once."""
+    seen: set[str] = set()
     for start in waiting:
-        trail = [start]
-        while trail[-1] not in trail[:-1]:
-            trail.append(next(read for read in waiting[trail[-1]] if read in waiting))
-        cycle = trail[trail.index(trail[-1]) :]
-        if frozenset(cycle) not in noted:
-            noted.add(frozenset(cycle))
-            file, pointer = declared.measures[cycle[0].removeprefix("m.")]
+        trail: dict[str, int] = {}
+        path = start
+        while path not in trail and path not in seen:
+            trail[path] = len(trail)
+            path = next(read for read in waiting[path] if read in waiting)
+        if path in trail:
+            cycle = [*list(trail)[trail[path] :], path]
+            file, pointer = declared.measures[path.removeprefix("m.")]
             declared.fault(file, pointer, "cycle", "these measures read one another: " + " -> ".join(cycle))
+        seen.update(trail)

@@ -17,19 +17,21 @@ _RULES = (("rules/calls.yaml", "calls"), ("rules/impacts.yaml", "rows"), ("rules
 
 
 def cases_of(declared: Declarations, contract: Contract | None) -> Iterator[Case]:
-    """Build the cases; their input must be facts."""
+    """Build the cases; their input must be facts, but where it is to be refused."""
     seen: set[str] = set()
     for folder_document in declared.folder("tests/"):
         for document, pointer, item in declared.sound_items(folder_document.file, "cases"):
             declared.check_once(document, f"{pointer}/name", item["name"], seen)
-            _check_input(declared, contract, document, f"{pointer}/input", item["input"])
+            if "error" not in item:
+                _check_input(declared, contract, document, f"{pointer}/input", item["input"])
             yield _case(declared, document, pointer, item)
 
 
 def _case(declared: Declarations, document: Document, pointer: str, item: dict[str, Any]) -> Case:
-    measures = {name: value for name, value in item["output"].items() if name != "outcome"}
-    if "outcome" in item["output"]:
-        declared.check_outcome(document, f"{pointer}/output/outcome", item["output"]["outcome"])
+    output = item.get("output", {})
+    measures = {name: value for name, value in output.items() if name != "outcome"}
+    if "outcome" in output:
+        declared.check_outcome(document, f"{pointer}/output/outcome", output["outcome"])
     for name in (*measures, *item.get("indeterminate", ())):
         declared.check_name(document, pointer, name)
     for position, cite in enumerate(item.get("cites", ())):
@@ -39,7 +41,7 @@ def _case(declared: Declarations, document: Document, pointer: str, item: dict[s
         name=item["name"],
         legal_date=item.get("legal_date"),
         input=item["input"],
-        outcome=item["output"].get("outcome"),
+        outcome=output.get("outcome"),
         measures=measures,
         indeterminate=tuple(item.get("indeterminate", ())),
         obligations=tuple(item["obligations"]) if "obligations" in item else None,
@@ -47,6 +49,7 @@ def _case(declared: Declarations, document: Document, pointer: str, item: dict[s
         cites=tuple(item.get("cites", ())),
         because=item.get("because"),
         status=item["status"],
+        error=item.get("error"),
     )
 
 
