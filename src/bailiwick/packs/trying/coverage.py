@@ -120,7 +120,7 @@ def touched_by(decision: Decision) -> list[str]:
         if entry.kind == "measure":
             names += _touched_measure(entry.rule, entry.value, entry.because)
         elif entry.kind == "call":
-            names.append(f"call {entry.rule}")
+            names.append(str(entry.because))
         elif entry.kind == "impact":
             names.append(f"row {entry.rule}")
         elif entry.value is True:

@@ -73,10 +73,10 @@ def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, decide
 
 
 def known_cases(pack: Pack, decider: Decider = decide) -> list[tuple[Case, Known]]:
-    """Decide every case of a pack that has a day to be judged by."""
+    """Decide every case of a pack that is to be decided and has a day to be judged by."""
     found = []
     for case in pack.cases:
-        legal_date = legal_date_of(pack, case)
+        legal_date = legal_date_of(pack, case) if case.error is None else None
         if legal_date is None:
             continue
         try:
