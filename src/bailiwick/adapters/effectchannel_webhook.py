@@ -192,14 +192,9 @@ class WebhookEffectChannel:
             raise EffectsFrozen("the panic switch was thrown before anything was sent", hint="bailiwick panic status")
         with within(connection.sock, self.timeout_s):
             connection.request("POST", path, body, dict(headers))
-            response = connection.getresponse()
-            answered = 0
-            while piece := response.read(min(65_536, ANSWER_BYTES_MAX + 1 - answered)):
-                answered += len(piece)
-                if answered > ANSWER_BYTES_MAX:
-                    raise http.client.HTTPException(f"it is longer than {ANSWER_BYTES_MAX} bytes")
-        if response.length:
-            raise http.client.IncompleteRead(b"", response.length)
+            # Closed by itself: where the answer ends with the connection, the library gives the socket to it alone.
+            with connection.getresponse() as response:
+                _read_whole(response)
         return response.status, response.headers
 
     def _judge(self, host: str, status: int, headers: http.client.HTTPMessage) -> Mapping[str, JsonValue]:
@@ -226,6 +221,23 @@ class WebhookEffectChannel:
         except (ValueError, TypeError, OverflowError):
             return None
         return max(0, math.ceil(until - self.clock.now_ns() / 1e9))
+
+
+def _read_whole(response: http.client.HTTPResponse) -> None:
+    """Read an answer to its end, and keep nothing of it.
+
+    Raises:
+        HTTPException: it is too long, or shorter than it says, or its head is not whole.
+    """
+    if response.headers.defects:
+        raise http.client.HTTPException("its head is not whole")
+    answered = 0
+    while piece := response.read(min(65_536, ANSWER_BYTES_MAX + 1 - answered)):
+        answered += len(piece)
+        if answered > ANSWER_BYTES_MAX:
+            raise http.client.HTTPException(f"it is longer than {ANSWER_BYTES_MAX} bytes")
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
 
 
 def fixed_target(url: str, hosts: list[str], *, is_plain_allowed: bool) -> Target:

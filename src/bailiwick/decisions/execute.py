@@ -133,7 +133,7 @@ class Executor:
         self._fence: int | None = None
         self._seen = 0
         self._drafts: list[Draft] = []
-        self._drafted_ns = 0
+        self._begun_ns = 0
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> EffectsReport:
         """Perform every effect that is due, oldest first, until none is left or the switch is thrown.
@@ -206,6 +206,7 @@ class Executor:
         """Record that nobody approved in time."""
         late = self._queue.expired(self._tenant, self._now())
         tally.expired = len(late)
+        self._begun_ns = self._clock.now_ns()
         for effect in late:
             self._draft(EXPIRED, effect, {})
         self._flush()
@@ -224,6 +225,8 @@ class Executor:
         if not self._is_wanted(effect):
             tally.unable.add(effect.key)
             return
+        if not self._drafts:
+            self._begun_ns = self._clock.now_ns()
         try:
             came = self._deliver(effect, channel)
         except EffectsFrozen:
@@ -280,9 +283,8 @@ class Executor:
 
     def _is_wanted(self, effect: QueuedEffect) -> bool:
         """Say whether an effect still waits, now that the newest records are known."""
-        if self._ledger.size() == self._seen:
-            return True
-        self._look()
+        if self._ledger.size() != self._seen:
+            self._look()
         now = self._queue.find(self._tenant, [effect.key]).get(effect.key)
         return now is not None and now.state is EffectState.WAITING
 
@@ -304,13 +306,10 @@ class Executor:
 
     def _draft(self, event_type: str, effect: QueuedEffect, more: Mapping[str, JsonValue]) -> None:
         """Add a record to those that share the next flush, and flush where they are many or wait for long."""
-        now_ns = self._clock.now_ns()
-        if not self._drafts:
-            self._drafted_ns = now_ns
         detail: dict[str, JsonValue] = {"key": effect.key, "type": effect.type, "record": effect.record, **more}
         resource = f"effect/{effect.key[12:44]}"
         self._drafts.append(Draft(event_type=event_type, resource=resource, detail=detail, actor=self._actor))
-        if len(self._drafts) >= RESULTS_PER_FLUSH or now_ns - self._drafted_ns >= RESULTS_WAIT_NS:
+        if len(self._drafts) >= RESULTS_PER_FLUSH or self._clock.now_ns() - self._begun_ns >= RESULTS_WAIT_NS:
             self._flush()
 
     def _flush(self) -> None:
