@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from bailiwick.adapters.cursorstore_files import FileCursorStore
+from bailiwick.adapters.packsource_attachments import attached_files
 from bailiwick.adapters.packsource_builtin import builtin_module, builtin_packs, pack_files
 from bailiwick.adapters.packsource_folder import FolderPackSource
 from bailiwick.decisions import Attached, Installer, ReadRow, fetch, fetch_files, pinned_modules
@@ -76,10 +77,20 @@ class Packing(Supervising):
         state, clock = self._states[tenant], self._clock
         return Installer(tenant=tenant, state=state, blobs=self._blobs, clock=clock, shipped=shipped_version)
 
-    def law(self, tenant: str, name: str) -> Law:
+    @staticmethod
+    def attachments_in(folder: Path | None) -> Mapping[str, bytes]:
+        """Give the files of a folder by digest, for packs that pin files and do not hold them; none where it is None.
+
+        Raises:
+            NotFound, InputRefused, Unavailable: see ``adapters.packsource_attachments``.
+        """
+        return attached_files(folder) if folder is not None else {}
+
+    def law(self, tenant: str, name: str, attachments: Mapping[str, bytes] | None = None) -> Law:
         """Give the law that a tenant decides by under a name today; or that of a folder.
 
-        A name that the tenant has installed, or that comes with bailiwick, is taken before a folder.
+        A name that the tenant has installed, or that comes with bailiwick, is taken before a folder. ``attachments``
+        are files that the pack pins and does not hold, by digest; an installed pack has had its own since then.
 
         Raises:
             NotFound: neither such a pack nor a folder (code ``pack-not-found``), or its first day is still to come
@@ -90,11 +101,14 @@ class Packing(Supervising):
         used = self.installer(tenant).in_use(name)
         if used is None:
             folder, files = pack_files(name)
-            pack = load_pack(folder, files, Attached(tenant, self._blobs))
+            pack = load_pack(folder, files, Attached(tenant, self._blobs, attachments))
             return Law(pack=pack, files=content_of(files), origin="folder")
         shipped = shipped_pack(name)
         if shipped is not None and shipped.digest == used.digest:
-            return Law(pack=shipped, files=content_of(builtin_packs().files(name)), origin="shipped")
+            files = builtin_packs().files(name)
+            if shipped.attachments:
+                shipped = load_pack(name, files, Attached(tenant, self._blobs, attachments))
+            return Law(pack=shipped, files=content_of(files), origin="shipped")
         return self.kept_law(tenant, name, used.digest)
 
     def kept_law(self, tenant: str, name: str, pack_digest: str) -> Law:
