@@ -84,7 +84,7 @@ def test_what_no_case_notices_is_told_with_an_input_that_would(cli, pack):
     change(pack, "tests/cases.yaml", "obligations: [{id: pay, within_minutes: 43200}]", "because: last day")
     ran = cli("pack", "test", "town-fees", "--mutate")
     assert ran.code == 0
-    assert "parameters/lending.yaml:23: no case notices parameter pay_within_minutes (parameter)" in ran.out
+    assert "parameters/lending.yaml:22: no case notices parameter pay_within_minutes (parameter)" in ran.out
     assert "    before  43200 from 2024-01-01\n    after   43199 from 2024-01-01\n    told apart by {" in ran.out
     full = cli("pack", "test", "town-fees", "--mutate", "--json").json["mutation"]
     told = [each["told_by"] for each in full["survived"] if each["rule"] == "parameter pay_within_minutes"]

@@ -145,6 +145,9 @@ def test_law_after_the_end_of_its_source_is_found():
     files = replaced("sources.yaml", "status: in-force\n", "status: superseded\n    to: 2025-06-30\n")
     subjects = {each.remark.subject for each in found_in(files, "not-in-force")}
     assert {"parameter fee_cents_max", "row fee-due", "measure fee"} <= subjects
+    faults = {each.remark.subject for each in found_in(files, "not-in-force") if each.is_fault}
+    assert {"parameter fee_cents_max", "row fee-due"} <= faults
+    assert "measure fee" not in faults
 
 
 def test_a_rule_of_old_law_that_no_longer_decides_is_no_fault(osha: Pack, osha_files: dict[str, bytes]):

@@ -107,10 +107,12 @@ def lint(
         seed: What they are drawn from; the same seed gives the same inputs.
         attach: A folder with the files that the pack pins by digest and does not hold.
     """
+    from bailiwick.node import desk_decider
     from bailiwick.packs import lint as look_through
 
     loaded, files = _loaded(pack, attach)
-    report = look_through(loaded, files, inputs=inputs, seed=seed)
+    with desk_decider(loaded) as decider:
+        report = look_through(loaded, files, inputs=inputs, seed=seed, decider=decider)
     screen.give(report.to_json(), "\n".join(pack_report.lint_lines(report)), as_json=options.json)
     return 1 if report.faults or (strict and report.findings) else 0
 
@@ -123,23 +125,22 @@ def diff(old: str, new: str, /, *, attach: Path | None = None, options: Printing
         new: The same: after.
         attach: A folder with the files that the packs pin by digest and do not hold.
     """
+    from bailiwick.node import desk_decider
     from bailiwick.packs import difference
 
     before, after = _loaded(old, attach)[0], _loaded(new, attach)[0]
-    found = difference(before, after)
+    with desk_decider(before, after) as decider:
+        found = difference(before, after, decider)
     screen.give(found.to_json(), "\n".join(pack_report.difference_lines(found)), as_json=options.json)
     return 0
 
 
 def _tried(pack: str, aim: Aim, attach: Path | None) -> Trial:
+    from bailiwick.node import desk_decider
     from bailiwick.packs import try_pack
 
     loaded, files = _loaded(pack, attach)
-    if not loaded.calls:
-        return try_pack(loaded, files, aim, progress=screen.progress)
-    from bailiwick.node import trying
-
-    with trying(loaded) as decider:
+    with desk_decider(loaded) as decider:
         return try_pack(loaded, files, aim, decider=decider, progress=screen.progress)
 
 

@@ -12,7 +12,7 @@ from bailiwick.node.calling import trying
 from bailiwick.node.doctor import Check
 from bailiwick.node.home import InitReport
 from bailiwick.node.node import Node
-from bailiwick.node.packdesk import desk_files, desk_pack
+from bailiwick.node.packdesk import desk_decider, desk_files, desk_pack
 from bailiwick.node.witnesses import Witnesses
 from bailiwick.node.workshop import desk_engine, desk_services, toolchain_for
 
@@ -21,6 +21,7 @@ __all__ = [
     "InitReport",
     "Node",
     "Witnesses",
+    "desk_decider",
     "desk_engine",
     "desk_files",
     "desk_pack",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 from bailiwick.adapters.packsource_builtin import pack_files
-from bailiwick.packs import Pack, load_pack
+from bailiwick.model import Decision, JsonValue
+from bailiwick.node.calling import trying
+from bailiwick.packs import Pack, decide, load_pack
+
+Decider = Callable[[Pack, Mapping[str, JsonValue], str], Decision]
+"""Decides facts by a pack and the law of a day."""
 
 
 def desk_files(name: str) -> tuple[str, Mapping[str, bytes]]:
@@ -33,3 +39,23 @@ def desk_pack(name: str, attachments: Mapping[str, bytes] | None = None) -> tupl
     """
     found, files = desk_files(name)
     return load_pack(found, files, attachments), files
+
+
+@contextmanager
+def desk_decider(*packs: Pack) -> Iterator[Decider]:
+    """Give what decides by some packs, and by whatever is made of them, while the context is open.
+
+    Modules that they call are run, those that come with bailiwick; a pack that calls none starts no engine.
+
+    Raises:
+        NotFound: a pack pins a module that does not come with bailiwick.
+        ModuleRefused: a pack pins another version of one.
+    """
+    with ExitStack() as opened:
+        deciders = {pack.digest: opened.enter_context(trying(pack)) for pack in packs if pack.calls}
+
+        def decide_by(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str) -> Decision:
+            """Decide facts by the pack's own modules."""
+            return deciders.get(pack.digest, decide)(pack, facts, legal_date)
+
+        yield decide_by

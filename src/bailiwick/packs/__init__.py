@@ -31,6 +31,7 @@ from bailiwick.packs.telling.speech import Speech
 from bailiwick.packs.trying.cases import CaseFailure, CaseReport, run_cases
 from bailiwick.packs.trying.difference import PackDifference, difference
 from bailiwick.packs.trying.findings import Finding, LintReport
+from bailiwick.packs.trying.known import decide
 from bailiwick.packs.trying.lint import lint
 from bailiwick.packs.trying.start import start_pack
 from bailiwick.packs.trying.trial import Aim, Trial, try_pack
@@ -65,6 +66,7 @@ __all__ = [
     "check_date",
     "check_lock",
     "content_of",
+    "decide",
     "difference",
     "evaluate",
     "explain_expression",

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from bailiwick.model import TraceEntry
 from bailiwick.packs.format.pack import ImpactRow, Pack, Source, Table, TableRow
-from bailiwick.packs.trying.coverage import cover, touched_by
+from bailiwick.packs.trying.coverage import cover, rows_of, touched_by
 from bailiwick.packs.trying.findings import Remark, advice, example, fault
 from bailiwick.packs.trying.known import Known
 
 _CARRIES_NOTHING = (None, False)
+_ANSWERS = ("impact", "effect")
+"""What a decision answers with; a measure may be worked out on a day on which nothing rests on it."""
 
 
 def probe(pack: Pack, cases: Sequence[Known], drawn: Sequence[Known]) -> Iterator[Remark]:
@@ -102,31 +105,38 @@ def source_of(pack: Pack, cite: str) -> Source | None:
 
 
 def _out_of_force(pack: Pack, decided: Sequence[Known]) -> Iterator[Remark]:
-    """Find rules that carried a decision by the law of a day on which their source was not in force."""
-    seen: set[tuple[str, str]] = set()
-    sources = {}
+    """Find rules that carried a decision by the law of a day on which none of their sources was in force."""
+    seen: set[str] = set()
+    sources: dict[str, Source | None] = {}
     for known in decided:
-        if not pack.law.valid_from <= known.legal_date <= (pack.law.valid_to or "9999-12-31"):
+        day = known.legal_date
+        if not pack.law.valid_from <= day <= (pack.law.valid_to or "9999-12-31"):
             continue
         for entry in known.decision.trace:
-            if entry.value in _CARRIES_NOTHING:
+            name = _name_of(entry)
+            if entry.value in _CARRIES_NOTHING or name in seen:
                 continue
-            name = _name_of(entry.kind, entry.rule)
-            for cite in entry.cite:
-                if cite not in sources:
-                    sources[cite] = source_of(pack, cite)
-                source = sources[cite]
-                if source is None or (name, cite) in seen or _is_in_force(source, known.legal_date):
-                    continue
-                seen.add((name, cite))
-                span = f"in force from {source.valid_from or 'the beginning'} to {source.valid_to or 'now'}"
-                message = f"{cite} carried a decision by the law of {known.legal_date}, and was {span}"
-                yield fault("not-in-force", name, message, "cite the text of that day, or let a dated parameter decide")
+            sources.update((cite, source_of(pack, cite)) for cite in entry.cite if cite not in sources)
+            of_rule = [(cite, source) for cite in entry.cite if (source := sources[cite]) is not None]
+            if any(_is_in_force(source, day) for _, source in of_rule):
+                continue
+            seen.add(name)
+            told = "; ".join(
+                f"{cite} was in force from {source.valid_from or 'the beginning'} to {source.valid_to or 'now'}"
+                for cite, source in of_rule
+            )
+            message = f"it carried a decision by the law of {day}, and {told}"
+            say = fault if entry.kind in _ANSWERS else advice
+            yield say("not-in-force", name, message, "cite the text of that day, or let a dated parameter decide")
 
 
 def _is_in_force(source: Source, day: str) -> bool:
     return (source.valid_from or "") <= day <= (source.valid_to or "9999-12-31")
 
 
-def _name_of(kind: str, rule: str) -> str:
-    return f"{'row' if kind == 'impact' else kind} {rule}"
+def _name_of(entry: TraceEntry) -> str:
+    if entry.kind == "call":
+        return str(entry.because)
+    if entry.kind == "measure" and (rows := rows_of(entry.because)):
+        return f"table row {entry.rule}.{rows[0]}"
+    return f"{'row' if entry.kind == 'impact' else entry.kind} {entry.rule}"
