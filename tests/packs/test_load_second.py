@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bailiwick.canonical import digest
 from bailiwick.errors import NotFound, PackRefused, Violation
 from bailiwick.packs import Pack, load_pack
-from bailiwick.packs.format.assembly.manifest import ATTACHMENT_BYTES_MAX
+from bailiwick.packs.format.assembly.manifest import ATTACHED_BYTES_MAX, ATTACHMENT_BYTES_MAX
 from bailiwick.packs.format.documents import FILE_BYTES_MAX
 from bailiwick.packs.format.pack import Call, ModuleUse
 from bailiwick.packs.format.texts import missing_texts, own_texts
@@ -268,6 +269,23 @@ def test_an_attachment_that_is_too_large_is_refused():
     with pytest.raises(PackRefused) as caught:
         load(supplied={CONTRACT_DIGEST: b" " * (ATTACHMENT_BYTES_MAX + 1)})
     assert found(list(caught.value.violations)) == [("pack.yaml#/attachments/0", "size")]
+
+
+def test_attachments_that_are_too_large_together_are_refused():
+    """Attachments below the limit could fill the memory together."""
+    one = b" " * ATTACHMENT_BYTES_MAX
+    kept = load_plain(SECOND["pack.yaml"])["attachments"]
+    many = [{**kept[0], "path": f"{n}.json", "sha256": digest(one).removeprefix("sha256:")} for n in range(5)]
+    assert ATTACHED_BYTES_MAX < 5 * ATTACHMENT_BYTES_MAX
+    with pytest.raises(PackRefused) as caught:
+        load({"pack.yaml": bent("pack.yaml", ["attachments"], [*kept, *many])}, {**SUPPLIED, digest(one): one})
+    assert found(list(caught.value.violations)) == [("pack.yaml#/attachments", "size")]
+
+
+def test_a_contract_in_the_pack_is_no_larger_than_other_files():
+    """A pack could fill the memory."""
+    path = "schemas/documents/payroll.json"
+    assert (path, "size") in found(faults({path: b" " * (FILE_BYTES_MAX + 1)}))
 
 
 def test_only_the_digests_that_a_pack_names_are_asked_for():

@@ -118,9 +118,7 @@ def read_file(path: str, raw: bytes, faults: Faults) -> Document | None:
 
 
 def _check_other(path: str, raw: bytes, faults: Faults) -> None:
-    if path == INPUT_SCHEMA or is_second_schema(path):
-        return
-    if path not in TEXTS:
+    if path not in TEXTS and path != INPUT_SCHEMA and not is_second_schema(path):
         faults.add(path[:200], "", "unknown-file", "a pack has no such file; see docs/formats/pack.md")
     elif len(raw) > FILE_BYTES_MAX:
         _note_size(path, raw, faults)
@@ -129,9 +127,8 @@ def _check_other(path: str, raw: bytes, faults: Faults) -> None:
 def read_schema(
     path: str, raw: bytes, faults: Faults, *, assert_formats: bool = True
 ) -> tuple[Any, Contract] | tuple[None, None]:
-    """Read and compile a JSON Schema; where it cannot be, the faults are noted."""
+    """Read and compile a JSON Schema; where it cannot be, the faults are noted; too large was noted before."""
     if len(raw) > FILE_BYTES_MAX:
-        _note_size(path, raw, faults)
         return None, None
     try:
         schema = parse_document(raw)

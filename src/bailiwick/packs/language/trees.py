@@ -15,8 +15,8 @@ from bailiwick.packs.language.expressions import Expression
 _TYPE_URL, _VALUE = 1, 2
 _CHECKED = b"type.googleapis.com/cel.expr.CheckedExpr"
 _SOURCE_INFO = 5
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
+_VARINT, _LENGTH = 0, 2
+"""The wire types that stand in the outermost message; it has no numbers of fixed width."""
 
 
 def tree_of(expression: Expression) -> bytes:
@@ -45,21 +45,15 @@ def _stable(message: bytes) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Take a message apart: the number of each field, its bytes with the tag, and its content."""
+    """Take a message apart: the number of each field, its bytes with the tag, and its content if it has a length."""
     position = 0
     while position < len(message):
         start = position
         tag, position = _varint(message, position)
-        kind, inner = tag & 7, position
-        if kind == _VARINT:
-            _, position = _varint(message, position)
-        elif kind == _LENGTH:
-            size, inner = _varint(message, position)
-            position = inner + size
-        elif kind in _FIXED_BYTES:
-            position += _FIXED_BYTES[kind]
-        else:
-            raise ValueError(f"wire type {kind} at byte {start} is none of Protocol Buffers 3")
+        kind = tag & 7
+        assert kind in (_VARINT, _LENGTH), "another version of the engine writes its trees otherwise"
+        size, inner = _varint(message, position)
+        position = inner if kind == _VARINT else inner + size
         yield tag >> 3, message[start:position], message[inner:position]
 
 

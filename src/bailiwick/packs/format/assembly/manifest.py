@@ -14,6 +14,8 @@ from bailiwick.packs.format.pack import Attachment, IntakeModule, Law, Supersede
 
 ATTACHMENT_BYTES_MAX = 8 << 20
 """Largest attachment, in bytes."""
+ATTACHED_BYTES_MAX = 32 << 20
+"""All attachments of one pack together, in bytes."""
 
 _FOREVER = "9999-12-31"
 
@@ -80,13 +82,20 @@ def attachments_of(
 ) -> Iterator[Attachment]:
     """Give the attachments, each with its content where that was supplied."""
     seen: set[str] = set()
+    size = 0
     for position, item in enumerate(document.value.get("attachments", ())):
         place = f"/attachments/{position}"
         declared.check_once(document, f"{place}/path", item["path"], seen)
         if item["path"] in files:
             message = f"{item['path']} is a file of the pack: an attachment is one that is not"
             declared.fault(document, f"{place}/path", "duplicate", message, item["path"])
-        yield _attachment(declared, document, place, item, supplied.get(f"sha256:{item['sha256']}"))
+        attachment = _attachment(declared, document, place, item, supplied.get(f"sha256:{item['sha256']}"))
+        size += len(attachment.content or b"")
+        if size > ATTACHED_BYTES_MAX:
+            message = f"{size} bytes of attachments so far; a pack has at most {ATTACHED_BYTES_MAX} in all"
+            declared.fault(document, "/attachments", "size", message)
+            return
+        yield attachment
 
 
 def _attachment(
