@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bailiwick.canonical import digest
 from bailiwick.errors import NotFound, PackRefused, Violation
-from bailiwick.packs import Pack, load_pack
+from bailiwick.packs import Pack, check_kernel, load_pack
 from bailiwick.packs.format.assembly.manifest import ATTACHED_BYTES_MAX, ATTACHMENT_BYTES_MAX
 from bailiwick.packs.format.documents import FILE_BYTES_MAX
 from bailiwick.packs.format.pack import Call, ModuleUse
@@ -234,6 +234,18 @@ def test_a_pack_is_shown_with_what_it_rests_on():
     assert shown["attachments"][0]["is_present"] is False
     assert shown["calls"] == ["accrue"]
     json.dumps(shown)
+
+
+def test_a_pack_for_other_versions_is_loaded_for_what_it_decided_alone():
+    """After an upgrade nobody could replay what was decided before it, or an old pack would go on deciding."""
+    files = {"pack.yaml": bent("pack.yaml", ["kernel"], "<0.1.0")}
+    with pytest.raises(PackRefused):
+        load(files)
+    pack = load_pack("sick-pay", changed(second_files(), files), SUPPLIED, is_history=True)
+    with pytest.raises(PackRefused) as caught:
+        check_kernel(pack)
+    assert caught.value.code == "pack-kernel"
+    check_kernel(load())
 
 
 # --- attachments ----------------------------------------------------------------------------------------------------

@@ -60,13 +60,13 @@ def keep(
 
 
 def fetch(tenant: str, name: str, pack_digest: str, blobs: BlobStore) -> Pack:
-    """Load a pack that was kept, by its digest.
+    """Load a pack that was kept, by its digest, for what it decided: ``check_kernel`` before it decides anew.
 
     Raises:
         NotFound: the pack or one of its files is not kept for this tenant.
         PackRefused: this version of bailiwick does not load it.
     """
-    return load_pack(name, fetch_files(tenant, pack_digest, blobs), Attached(tenant, blobs))
+    return load_pack(name, fetch_files(tenant, pack_digest, blobs), Attached(tenant, blobs), is_history=True)
 
 
 def fetch_files(tenant: str, pack_digest: str, blobs: BlobStore) -> dict[str, bytes]:

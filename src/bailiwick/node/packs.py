@@ -17,7 +17,7 @@ from bailiwick.errors import NotFound, UsageRefused
 from bailiwick.model import ModuleRef, Run, Tier
 from bailiwick.node.calling import caller, trying
 from bailiwick.node.supervising import Supervising
-from bailiwick.packs import CallModule, CaseReport, Pack, content_of, load_pack, run_cases
+from bailiwick.packs import CallModule, CaseReport, Pack, check_kernel, content_of, load_pack, run_cases
 from bailiwick.supervisor import LedgerState, kept_binary
 
 
@@ -96,7 +96,7 @@ class Packing(Supervising):
             NotFound: neither such a pack nor a folder (code ``pack-not-found``), or its first day is still to come
                 (``pack-not-yet``).
             NotTrusted: the key that signed it was revoked since (code ``key-revoked``).
-            PackRefused: it does not load; every fault is named.
+            PackRefused: it does not load; every fault is named; or it was written for other versions (``pack-kernel``).
         """
         used = self.installer(tenant).in_use(name)
         if used is None:
@@ -109,7 +109,9 @@ class Packing(Supervising):
             if shipped.attachments:
                 shipped = load_pack(name, files, Attached(tenant, self._blobs, attachments))
             return Law(pack=shipped, files=content_of(files), origin="shipped")
-        return self.kept_law(tenant, name, used.digest)
+        kept = self.kept_law(tenant, name, used.digest)
+        check_kernel(kept.pack)
+        return kept
 
     def kept_law(self, tenant: str, name: str, pack_digest: str) -> Law:
         """Give a pack that was kept for a tenant, by its digest.

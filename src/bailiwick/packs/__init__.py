@@ -9,6 +9,7 @@ from bailiwick.packs.evaluation.evaluate import evaluate
 from bailiwick.packs.evaluation.facts import facts_from
 from bailiwick.packs.evaluation.hearing import CallModule, ModuleAnswer
 from bailiwick.packs.format.files import LOCK, SIGNATURE, content_of
+from bailiwick.packs.format.kernel import check_kernel
 from bailiwick.packs.format.load import load_pack
 from bailiwick.packs.format.lock import (
     EngineName,
@@ -64,6 +65,7 @@ __all__ = [
     "Teller",
     "Trial",
     "check_date",
+    "check_kernel",
     "check_lock",
     "content_of",
     "decide",

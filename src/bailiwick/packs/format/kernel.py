@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import re
 from operator import eq, ge, gt, le, lt
+from typing import TYPE_CHECKING
+
+from bailiwick import __version__
+from bailiwick.errors import PackRefused, Violation
+
+if TYPE_CHECKING:
+    from bailiwick.packs.format.pack import Pack
 
 _COMPARISON = re.compile(r"(==|>=|<=|>|<)([0-9]+)\.([0-9]+)\.([0-9]+)\Z")
 _NUMBERS = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
@@ -21,6 +28,27 @@ def is_in_range(version: str, span: str) -> bool:
     """
     numbers = _NUMBERS.match(version)
     return numbers is not None and all(_holds(_triple(numbers, 1), part.strip()) for part in span.split(","))
+
+
+def check_kernel(pack: Pack) -> None:
+    """Refuse to decide anew by a pack that was written for other versions of bailiwick; replay goes on.
+
+    Raises:
+        PackRefused: this version is not in its range (code ``pack-kernel``).
+    """
+    if pack.kernel is not None and not is_in_range(__version__, pack.kernel):
+        message = told_kernel(pack.kernel)
+        raise PackRefused(
+            f"pack {pack.name} {pack.version} decides nothing here: {message}",
+            hint="use a version of the pack that was written for this one; what was decided by it can be replayed",
+            violations=[Violation(path="pack.yaml#/kernel", rule="kernel", message=message, value=pack.kernel)],
+            code="pack-kernel",
+        )
+
+
+def told_kernel(span: str) -> str:
+    """Say that a pack is for other versions."""
+    return f"the pack is for bailiwick {span}, and this is {__version__}"
 
 
 def _holds(version: tuple[int, ...], comparison: str) -> bool:

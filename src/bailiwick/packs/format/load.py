@@ -25,7 +25,13 @@ FAULTS_MAX = 200
 """Most faults that one refusal carries."""
 
 
-def load_pack(name: str, files: Mapping[str, bytes], attachments: Mapping[str, bytes] | None = None) -> Pack:
+def load_pack(
+    name: str,
+    files: Mapping[str, bytes],
+    attachments: Mapping[str, bytes] | None = None,
+    *,
+    is_history: bool = False,
+) -> Pack:
     """Load a pack from its files.
 
     Args:
@@ -34,6 +40,8 @@ def load_pack(name: str, files: Mapping[str, bytes], attachments: Mapping[str, b
         attachments: What the pack rests on and does not hold, by digest (``sha256:…``). Only ``get`` is called, for
             the digests that the pack names. Without one the pack loads, and facts that need it cannot be taken
             (``Facts.document_contract``).
+        is_history: It is loaded for what it decided once: that it was written for other versions of bailiwick is no
+            fault then (``check_kernel`` asks again).
 
     Raises:
         PackRefused: carries every fault found; each path is the file, then ``#`` and the place in it.
@@ -59,6 +67,7 @@ def load_pack(name: str, files: Mapping[str, bytes], attachments: Mapping[str, b
         schema=schema,
         contract=contract,
         identity=identity_of(content) if all(path.isascii() for path in content) else "",
+        is_history=is_history,
     )
     pack = assemble(name, documents, supplied, faults)
     if faults.found or pack is None:

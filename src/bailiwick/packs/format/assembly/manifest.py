@@ -9,7 +9,7 @@ from bailiwick import __version__
 from bailiwick.canonical import digest
 from bailiwick.packs.format.declarations import Declarations
 from bailiwick.packs.format.documents import Document
-from bailiwick.packs.format.kernel import is_in_range
+from bailiwick.packs.format.kernel import is_in_range, told_kernel
 from bailiwick.packs.format.pack import Attachment, IntakeModule, Law, Supersedes
 
 ATTACHMENT_BYTES_MAX = 8 << 20
@@ -46,12 +46,11 @@ def intake_of(document: Document) -> dict[str, IntakeModule]:
     return {media: IntakeModule(**reader) for media, reader in document.value.get("intake", {}).items()}
 
 
-def check_kernel(declared: Declarations, document: Document) -> None:
+def note_kernel(declared: Declarations, document: Document) -> None:
     """Note a pack that was written for other versions of bailiwick."""
     span = document.value.get("kernel")
     if span is not None and not is_in_range(__version__, span):
-        message = f"the pack is for bailiwick {span}, and this is {__version__}"
-        declared.fault(document, "/kernel", "kernel", message, span)
+        declared.fault(document, "/kernel", "kernel", told_kernel(span), span)
 
 
 def supersedes_of(declared: Declarations, document: Document) -> Supersedes | None:

@@ -14,10 +14,10 @@ from bailiwick.packs.format.assembly.languages import check_keys, texts_of
 from bailiwick.packs.format.assembly.levels import in_order, names_of
 from bailiwick.packs.format.assembly.manifest import (
     attachments_of,
-    check_kernel,
     intake_of,
     law_of,
     modules_of,
+    note_kernel,
     sound_manifest,
     supersedes_of,
 )
@@ -49,7 +49,7 @@ _DOCUMENTS = "schemas/documents/"
 class Supplied:
     """What a pack is put together from, beside its YAML: its files and attachments as bytes, and the facts' schema.
 
-    ``identity`` is the digest of the files.
+    ``identity`` is the digest of the files. ``is_history``: it decided once, and decides nothing new.
     """
 
     files: Mapping[str, bytes]
@@ -57,6 +57,7 @@ class Supplied:
     schema: Any
     contract: Contract | None
     identity: str
+    is_history: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,8 @@ def _more(declared: Declarations, manifest: Document | None, supplied: Supplied)
     """Build what only packs of the second version have; nothing of it is in one of the first."""
     if declared.is_first or manifest is None:
         return {}
-    check_kernel(declared, manifest)
+    if not supplied.is_history:
+        note_kernel(declared, manifest)
     attachments = tuple(attachments_of(declared, manifest, supplied.files, supplied.attachments))
     language = _property_language(declared)
     given = manifest.value
