@@ -272,6 +272,13 @@ def compiled(text: str, kind: str) -> Expression | None:
 # --- many at once -----------------------------------------------------------------------------------------------------
 
 
+def test_a_part_that_never_holds_is_named_as_deep_as_it_lies():
+    """Evidence of before would differ in the conjunct that it names."""
+    expression = LANGUAGE.compile("in.yes && (true && false)", "boolean")
+    run = Together(LANGUAGE, [expression]).judge({"i_.yes": True}, set(), {})
+    assert run.together.members[0].failed(run) == "this does not hold: false"
+
+
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_expressions_judged_together_answer_as_each_does_alone(data: st.DataObject):

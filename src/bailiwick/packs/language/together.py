@@ -136,7 +136,7 @@ class Together:
         texts: dict[str, int] = {}
         self.language = language
         self.members: tuple[Judged, ...] = (
-            *(_judged(each, texts) for each in told),
+            *(_judged(language, each, texts) for each in told),
             *(_leaf(each, texts) for each in untold),
         )
         self.names = _names((*told, *untold))
@@ -168,18 +168,18 @@ class Together:
 
 
 class _Constant:
-    """An expression that reads nothing."""
+    """An expression that reads nothing, and so is what it is."""
 
-    __slots__ = ("_answer",)
+    __slots__ = ("_answer", "_failed")
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, answer: Answer, failed: str | None) -> None:
+        self._answer, self._failed = answer, failed
 
     def answer(self, _run: Run, /) -> Answer:
         return self._answer
 
     def failed(self, _run: Run, /) -> str | None:
-        return None
+        return self._failed
 
 
 class _Leaf:
@@ -260,13 +260,14 @@ def needs(expression: Expression) -> tuple[str, ...]:
     return (*plain, *(asking_name(path) for path in expression.reads if path in expression.asked))
 
 
-def _judged(expression: Expression, texts: dict[str, int]) -> Judged:
+def _judged(language: Language, expression: Expression, texts: dict[str, int]) -> Judged:
     """Take an expression apart as far as that cannot make the list fail where the expression alone does not."""
     if expression.constant is not None:
-        return _Constant(expression.constant)
+        is_false = expression.constant[0] is False
+        return _Constant(expression.constant, expression.failed(language.scope({})) if is_false else None)
     if not expression.parts or expression.can_fail:
         return _leaf(expression, texts)
-    return _Joint(expression, tuple(_judged(part, texts) for part in expression.parts))
+    return _Joint(expression, tuple(_judged(language, part, texts) for part in expression.parts))
 
 
 def _leaf(expression: Expression, texts: dict[str, int]) -> _Leaf:
