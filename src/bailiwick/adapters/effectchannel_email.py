@@ -12,6 +12,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage
@@ -27,6 +28,10 @@ from bailiwick.schema import Schemas
 TIMEOUT_S = 60
 """Sending one mail takes at most so long, in seconds, where the settings say nothing else."""
 RECIPIENTS_MAX = 20
+LINE_CHARACTERS_MAX = 998
+"""Longest line of a mail, in characters (RFC 5322, section 2.1.1): a key stays on one line."""
+_TOO_LONG = "Line too long."
+"""What the library says in the name of a server whose reply has no end."""
 ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\Z"
 )
@@ -73,7 +78,7 @@ class Letter:
 
     def mail(self, key: str, fence: int, message: Mapping[str, Any], to: tuple[str, ...]) -> bytes:
         """Write the mail: the message as JSON, indented for people, under headers that nobody else fills in."""
-        mail = EmailMessage(policy=policy.SMTP)
+        mail = EmailMessage(policy=policy.SMTP.clone(max_line_length=LINE_CHARACTERS_MAX))
         mail["From"] = self.sender
         mail["To"] = ", ".join(to)
         mail["Subject"] = self.subject
@@ -128,7 +133,7 @@ class EmailEffectChannel:
                 code="effect-timeout",
             ) from error
         except smtplib.SMTPResponseException as error:
-            raise self._judge(error.smtp_code) from error
+            raise self._judge(0 if error.smtp_error == _TOO_LONG else error.smtp_code) from error
         except smtplib.SMTPNotSupportedError as error:
             raise _refused(f"{self.host} cannot do what is asked of it: {str(error)[:200]}", "effect-mail") from error
         except (OSError, smtplib.SMTPException, ValueError) as error:
@@ -143,7 +148,11 @@ class EmailEffectChannel:
         # The time is kept on a second handle: TLS takes the first one over, and the connection is one all the same.
         watched = sock.dup()
         try:
-            with within(watched, self.timeout_s), _Session(self.host, sock, self._wrap, self.timeout_s) as session:
+            # Closed without a farewell: what a server answers to that would hide that it has taken the mail.
+            with (
+                within(watched, self.timeout_s),
+                closing(_Session(self.host, sock, self._wrap, self.timeout_s)) as session,
+            ):
                 return self._talk(session, mail, to)
         finally:
             watched.close()
@@ -167,7 +176,7 @@ class EmailEffectChannel:
         return _check(session.data(mail), "DATA")
 
     def _judge(self, status: int) -> EffectDelayed | EffectRefused:
-        said = f"{self.host} answered {status}"
+        said = f"{self.host} answered {status or 'without an end'}"
         if 500 <= status < 600:
             return _refused(said, "effect-refused")
         return EffectDelayed(said, hint="it is tried again by itself", code="effect-busy")
