@@ -68,7 +68,7 @@ class GitMirror:
             UsageRefused: the address is none, or reached by a protocol that is not allowed (code ``git-url``).
         """
         self._folder = folder
-        self._url, self._protocol = _checked_url(url)
+        self._url, self._protocol = checked_url(url)
         self._seconds_max = seconds_max
 
     def fetch(self, ref: str) -> str:
@@ -354,7 +354,7 @@ class GitPackSource:
             raise refused(name, path, "file-size" if kind == "blob" else "files", str(error)) from error
 
 
-def _checked_url(url: str) -> tuple[str, str]:
+def checked_url(url: str) -> tuple[str, str]:
     """Give an address and the protocol that it is reached by."""
     found = _URL.match(url)
     protocol = found["protocol"] if found else "file"

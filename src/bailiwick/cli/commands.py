@@ -28,6 +28,7 @@ from bailiwick.cli import (
     module_author,
     pack,
     pack_author,
+    pack_source,
     panic,
     replay,
     sinks,
@@ -239,6 +240,17 @@ COMMANDS = (
         pack.activate,
         ("pack activate us-osha-1904 VERSION", "pack activate us-osha-1904 VERSION --active-from 2100-01-01 --json"),
     ),
+    Command(
+        "pack follow",
+        pack_source.follow,
+        (
+            "pack follow law.git leave-law --key id_ed25519.pub",
+            "pack follow law.git leave-law --ref main --key id_ed25519.pub --json",
+        ),
+    ),
+    Command("pack sources", pack_source.sources, ("pack sources", "pack sources --json")),
+    Command("pack pull", pack_source.pull, ("pack pull leave-law", "pack pull leave-law --commit COMMIT --yes --json")),
+    Command("pack unfollow", pack_source.unfollow, ("pack unfollow leave-law",)),
     Command("pack new", pack_author.new, ("pack new town-fees", "pack new road-fees --into . --json")),
     Command(
         "pack test",

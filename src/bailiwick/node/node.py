@@ -10,6 +10,7 @@ from bailiwick.adapters.keystore_wrapped import WrappedKeyStore, system_keys
 from bailiwick.node.acting import Acting
 from bailiwick.node.deciding import Deciding
 from bailiwick.node.doctor import Checking
+from bailiwick.node.following import Following
 from bailiwick.node.home import InitReport, make_home
 from bailiwick.node.installing import Installing
 from bailiwick.node.interviewing import Interviewing
@@ -21,7 +22,7 @@ from bailiwick.ports import Disk
 from bailiwick.settings import LedgerSettings
 
 
-class Node(Checking, Recovering, Waiting, Installing, Interviewing, Deciding, Acting, Supervising, Reading):
+class Node(Checking, Recovering, Waiting, Following, Installing, Interviewing, Deciding, Acting, Supervising, Reading):
     """One running bailiwick on one home. A context manager; several may run on one home, in several processes.
 
     A theme stands before those that it builds on.
