@@ -125,7 +125,8 @@ class _Telling:
         if rows is not None:
             return _same(expected is None or any(row["holds"] is True for row in rows))
         if entry["status"] == Status.INDETERMINATE:
-            return _same(not judged.is_known)
+            # An assumption may apply and still give no value: what it would stand for is not known.
+            return _same(not judged.is_known or (entry["kind"] == "assumption" and value is True))
         return _same(judged.is_known and type(value) is type(expected) and value == expected)
 
     def _assumption(self, entry: Mapping[str, Any]) -> dict[str, Any]:

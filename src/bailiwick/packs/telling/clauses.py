@@ -75,16 +75,17 @@ class Judge:
         """Find types for names that have none, clause by clause, under which each clause compiles."""
         guessed: dict[str, str] = {}
         for leaf in _leaves(clause):
-            loose = [path for path in leaf.reads if path not in self._types and path not in guessed]
+            known = {*self._types, *guessed}
+            loose = [path for path in leaf.reads if path not in known and path not in leaf.asks]
             for kinds in islice(product(TYPES, repeat=len(loose)) if loose else (), GUESSES_MAX):
                 tried = {**guessed, **dict(zip(loose, kinds, strict=True))}
                 if self._compiles(leaf, clause, tried):
                     guessed = tried
                     break
-        return guessed
+        return {path: TYPES[0] for path in clause.reads if path not in self._types} | guessed
 
     def _compiles(self, leaf: Clause, clause: Clause, guessed: Mapping[str, str]) -> bool:
-        read = {path: kind for path, kind in {**self._types, **guessed}.items() if path in leaf.reads}
+        read = {path: self._types.get(path, guessed.get(path, TYPES[0])) for path in leaf.reads}
         try:
             Language(read).compile(leaf.text, None if leaf is clause else "boolean")
         except SyntaxFault:
