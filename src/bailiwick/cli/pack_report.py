@@ -38,7 +38,7 @@ def _property_lines(trial: Trial) -> Iterator[str]:
         yield f"    for {told(dict(failure.facts))} by the law of {failure.legal_date}"
     for name, count in report.judged.items():
         if count == 0:
-            yield f"  {trial.places.of(f'property {name}')}: {name} was never judged: its when never held"
+            yield f"  {trial.places.of(f'property {name}')}: {name} was never judged: no input made it true or false"
 
 
 def _coverage_lines(trial: Trial) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from bailiwick.model import INTEGER_MAX, JsonValue, Read
-from bailiwick.packs.format.pack import Case, DatedValue, Pack, Parameter, Table
+from bailiwick.packs.format.pack import INDETERMINATE, Case, DatedValue, Pack, Parameter, Table
 from bailiwick.packs.language.expressions import Expression
 from bailiwick.packs.language.syntax import SyntaxFault, pieces
 from bailiwick.packs.trying.cases import differences_of
@@ -20,6 +20,8 @@ from bailiwick.packs.trying.sites import Site, sites_of, with_rows, with_table_r
 
 MUTANTS_MAX = 20_000
 """Most mutants of one pack that are tried."""
+TELLING_MAX = 40
+"""Most inputs by which a survivor is compared with the pack; those that came to an outcome with few facts go first."""
 
 _BENT = {
     "<": "<=",
@@ -43,7 +45,8 @@ _BENT = {
 class Mutant:
     """A pack with one thing bent: in which rule, what (``comparison``, ``boundary`` …), how it reads before and after.
 
-    ``differs`` says whether it may decide a case otherwise; ``make`` gives the bent pack.
+    ``differs`` says whether it may decide a case otherwise: asked closely (True), whether even the causes of an answer
+    that is none may differ. ``make`` gives the bent pack.
     """
 
     rule: str
@@ -51,7 +54,7 @@ class Mutant:
     kind: str
     before: str
     after: str
-    differs: Callable[[Known], bool] = field(repr=False, compare=False)
+    differs: Callable[[Known, bool], bool] = field(repr=False, compare=False)
     make: Callable[[], Pack] = field(repr=False, compare=False)
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -123,12 +126,14 @@ def mutate(
     Cost: some milliseconds for each mutant; cases that a mutant cannot change cost microseconds.
     """
     cases = [(case, known) for case, known in known_cases(pack, decider) if not differences_of(case, known.decision)]
+    cases.sort(key=lambda each: _is_open(each[1]))
+    nearest = sorted(drawn, key=lambda known: (_is_open(known), len(str(known.facts))))
     tried = 0
     survived: list[Survivor] = []
     for mutant in islice(mutants, MUTANTS_MAX):
         tried += 1
         if not _is_killed(mutant, cases, decider):
-            survived.append(_survivor(mutant, drawn, decider))
+            survived.append(_survivor(mutant, nearest, decider))
         if advance is not None:
             advance(1)
     return Mutation(mutants=tried, survived=tuple(survived))
@@ -182,10 +187,10 @@ def _bent_piece(kind: str, word: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_site(site: Site, kind: str, expression: Expression) -> Mutant:
-    def differs(known: Known) -> bool:
+    def differs(known: Known, closely: bool) -> bool:
         """Compare the answers; two that are none may differ in their causes."""
         before, after = (known.value(each, is_raw=site.is_raw) for each in (site.expression, expression))
-        return before is None or type(before) is not type(after) or before != after
+        return (closely and before is None) or type(before) is not type(after) or before != after
 
     return Mutant(
         rule=site.rule,
@@ -198,8 +203,13 @@ def _of_site(site: Site, kind: str, expression: Expression) -> Mutant:
     )
 
 
+def _is_open(known: Known) -> bool:
+    """Say whether a decision came to nothing: such a one tells little, and is looked at last."""
+    return known.decision.impact.outcome == INDETERMINATE
+
+
 def _is_killed(mutant: Mutant, cases: Sequence[tuple[Case, Known]], decider: Decider) -> bool:
-    turned = [case for case, known in cases if mutant.differs(known)]
+    turned = [case for case, known in cases if mutant.differs(known, case.because is not None)]
     if not turned:
         return False
     pack = mutant.make()
@@ -207,8 +217,8 @@ def _is_killed(mutant: Mutant, cases: Sequence[tuple[Case, Known]], decider: Dec
 
 
 def _survivor(mutant: Mutant, drawn: Sequence[Known], decider: Decider) -> Survivor:
-    """Look for the input with the fewest facts that the pack and its mutant decide otherwise."""
-    turned = sorted((known for known in drawn if mutant.differs(known)), key=lambda known: len(str(known.facts)))
+    """Look for an input that the pack and its mutant decide otherwise."""
+    turned = [known for known in drawn if mutant.differs(known, False)][:TELLING_MAX]
     pack = mutant.make() if turned else None
     for known in turned:
         assert pack is not None
@@ -253,7 +263,7 @@ def _of_value(pack: Pack, parameter: Parameter, position: int, value: JsonValue,
         kind="parameter",
         before=f"{dated.value} from {dated.valid_from}",
         after=f"{value} from {dated.valid_from}",
-        differs=lambda known: dated.valid_from <= known.legal_date < until,
+        differs=lambda known, _: dated.valid_from <= known.legal_date < until,
         make=make,
     )
 
@@ -316,6 +326,6 @@ def _of_table_order(pack: Pack, table: Table, position: int) -> Mutant:
     )
 
 
-def _differ_in_order(first: Expression, second: Expression) -> Callable[[Known], bool]:
+def _differ_in_order(first: Expression, second: Expression) -> Callable[[Known, bool], bool]:
     """Two neighbours exchanged matter only where neither is false."""
-    return lambda known: known.value(first) is not False and known.value(second) is not False
+    return lambda known, _: known.value(first) is not False and known.value(second) is not False

@@ -18,7 +18,7 @@ OUTCOME = "out.outcome"
 class PropertyFailure:
     """A property that does not hold: of which input, by the law of which day, and what it came to.
 
-    ``because`` names the condition that is false, or why the property cannot be judged.
+    ``because`` names the condition that is false.
     """
 
     id: str
@@ -58,8 +58,8 @@ class PropertyReport:
 def check_properties(pack: Pack, decided: Iterable[Known]) -> PropertyReport:
     """Decider every property of a pack by decisions, and keep for each the failure with the fewest facts.
 
-    A property that cannot be judged where its ``when`` holds has failed: what is not known is not taken for true.
-    ``when`` that cannot be judged leaves the property out.
+    Where ``when`` or ``holds`` has no value, for a fact that is not known, the property was not judged: it neither held
+    nor broke. ``judged`` shows how often it was.
     """
     language = pack.property_language
     if language is None or not pack.properties:
@@ -74,10 +74,10 @@ def check_properties(pack: Pack, decided: Iterable[Known]) -> PropertyReport:
         for each in pack.properties:
             if each.when is not None and each.when.answer(scope, causes)[0] is not True:
                 continue
-            judged[each.id] += 1
-            holds, why = each.holds.answer(scope, causes)
-            if holds is not True:
-                because = "; ".join(why) or each.holds.failed(scope) or f"this does not hold: {each.holds.text}"
+            holds = each.holds.answer(scope, causes)[0]
+            judged[each.id] += holds is not None
+            if holds is False:
+                because = each.holds.failed(scope) or f"this does not hold: {each.holds.text}"
                 _keep_smaller(failed, each, known, because)
     return PropertyReport(inputs=inputs, judged=judged, failed=tuple(failed.values()))
 
