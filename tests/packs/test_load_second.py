@@ -283,6 +283,29 @@ def test_an_attachment_that_is_too_large_is_refused():
     assert found(list(caught.value.violations)) == [("pack.yaml#/attachments/0", "size")]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"\xff",
+        b"5",
+        b"[" * 10_000,
+        b'{"$schema": "http://example.org/other"}',
+        b'{"$ref": "https://example.org/x.json"}',
+        b'{"type": "thing"}',
+        b'{"pattern": "("}',
+    ],
+)
+def test_an_attachment_that_is_no_contract_is_refused(content: bytes):
+    """Documents would be judged by nothing, or the process would end."""
+    name = digest(content)
+    manifest = bent("pack.yaml", ["attachments", 0, "sha256"], name.removeprefix("sha256:"))
+    with pytest.raises(PackRefused) as caught:
+        load({"pack.yaml": manifest}, {name: content})
+    assert {each.path for each in caught.value.violations} == {"rules/facts.yaml#/documents/0/contract"}
+
+
 def test_attachments_that_are_too_large_together_are_refused():
     """Attachments below the limit could fill the memory together."""
     one = b" " * ATTACHMENT_BYTES_MAX
@@ -712,3 +735,23 @@ def test_a_bent_document_is_loaded_or_refused(data: st.DataObject):
     except PackRefused as refusal:
         assert refusal.violations  # noqa: PT017 - either end is right
         json.dumps(refusal.to_json())
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_file_with_bytes_turned_is_loaded_or_refused(data: st.DataObject):
+    """A pack could end the process that loads it."""
+    files = second_files()
+    path = data.draw(st.sampled_from(sorted(files)))
+    raw = bytearray(files[path])
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        pack = load({path: bytes(raw)})
+    except PackRefused as refusal:
+        assert refusal.violations  # noqa: PT017 - either end is right
+    else:
+        assert (pack.digest == PACK_DIGEST) == (bytes(raw) == files[path])
+
+
+PACK_DIGEST = load().digest
