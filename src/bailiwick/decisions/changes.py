@@ -13,19 +13,20 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+import msgspec
+
 from bailiwick.decisions.decide import decide
 from bailiwick.decisions.intake import ReadRow, intake, restore
 from bailiwick.decisions.seal import SEALED
-from bailiwick.errors import BailiwickError, NotFound, Unavailable
+from bailiwick.errors import BailiwickError, InputRefused, NotFound, Unavailable
 from bailiwick.model import Decision, JsonValue, Record
 from bailiwick.packs import CallModule, Pack
 from bailiwick.ports import BlobStore
-from bailiwick.schema import parse_document
 
 KINDS = ("outcome", "severity", "measures", "obligations", "effects", "refused")
 """In what a decision can differ, the weightiest first; ``refused``: the new law does not accept the input at all."""
 RECORDS_PER_GROUP = 64
-"""Decisions whose observations and evidence are read together, in number."""
+"""Records between two reports of progress, in number: the most that is held at once."""
 
 _OBLIGATION = ("id", "within_minutes", "due_at")
 """What of an obligation is compared: its duty and its time. Its wording and citation may be mended freely."""
@@ -143,6 +144,17 @@ class Tally:
         }
 
 
+class Kept(msgspec.Struct, kw_only=True, frozen=True):
+    """What is compared of kept evidence: our own bytes, whose digest the record holds. The rest is not even read."""
+
+    measurements: list[dict[str, Any]]
+    impact: dict[str, Any]
+    effects: list[Any]
+
+
+_read_kept = msgspec.json.Decoder(Kept).decode
+
+
 @dataclass(slots=True, kw_only=True)
 class Comparer:
     """Compares decisions of one tenant with what a pack would decide; ``tally`` counts as they go by."""
@@ -177,11 +189,12 @@ class Comparer:
     def _compare(self, record: Record) -> Change | Missing | None:
         detail: Any = record.detail
         try:
-            observed = self.blobs.get(self.tenant, detail["observation"], record.resource)
-            kept: Any = parse_document(self.blobs.get(self.tenant, detail["evidence"], record.resource))
-        except (NotFound, Unavailable) as error:
+            raw, legal_date, moment = restore(self.blobs.get(self.tenant, detail["observation"], record.resource))
+            kept = _read_kept(self.blobs.get(self.tenant, detail["evidence"], record.resource))
+        except (InputRefused, NotFound, Unavailable) as error:
             return Missing(record=record.index, why=error.message)
-        raw, legal_date, moment = restore(observed)
+        except msgspec.MsgspecError as error:
+            return Missing(record=record.index, why=f"its evidence is of no known form: {error}")
         try:
             observation = intake(
                 self.tenant, raw, self.pack, legal_date=legal_date, moment=moment, read_row=self.read_row
@@ -219,19 +232,19 @@ class Comparer:
         )
 
 
-def differences(kept: Mapping[str, Any], decision: Decision) -> dict[str, JsonValue]:
+def differences(kept: Kept, decision: Decision) -> dict[str, JsonValue]:
     """Say in what a decision differs from kept evidence, by kind; empty where it is the same.
 
     Compared are outcome, severity, the measures that both have, obligations by duty and time, and effects with key and
     parameters. Wording, citations and the trace are not: a text that was mended changes no decision.
     """
     impact = decision.impact
-    before = kept["impact"]
+    before = kept.impact
     found: dict[str, JsonValue] = {}
     for kind, after in (("outcome", impact.outcome), ("severity", impact.severity)):
         if before[kind] != after:
             found[kind] = {"before": before[kind], "after": after}
-    measures = _measures(kept["measurements"], decision)
+    measures = _measures(kept.measurements, decision)
     if measures:
         found["measures"] = measures
     duties_before: list[Any] = [{name: each[name] for name in _OBLIGATION} for each in before["obligations"]]
@@ -239,8 +252,8 @@ def differences(kept: Mapping[str, Any], decision: Decision) -> dict[str, JsonVa
     if duties_before != duties_after:
         found["obligations"] = {"before": duties_before, "after": duties_after}
     effects_after: list[Any] = [each.to_json() for each in decision.effects]
-    if not _is_same(kept["effects"], effects_after):
-        found["effects"] = {"before": kept["effects"], "after": effects_after}
+    if not _is_same(kept.effects, effects_after):
+        found["effects"] = {"before": kept.effects, "after": effects_after}
     return found
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.engine import Refusal, read_answer
 from bailiwick.errors import InputRefused, RowRefused, UsageRefused
@@ -102,22 +104,41 @@ def question_of(raw: RawInput) -> dict[str, JsonValue]:
     return {"media": raw.media, "header": raw.header, "body": raw.body}
 
 
+class _Stored(msgspec.Struct, kw_only=True, frozen=True):
+    """An observation as it was kept: our own bytes, whose digest the record holds, so that they are not judged anew."""
+
+    format: str
+    media: str
+    header: str | None
+    body: str
+    salt: str
+    evidence_salt: str
+    decided_at: str
+    legal_date: str | None
+
+
+_read_stored = msgspec.json.Decoder(_Stored).decode
+
+
 def restore(blob: bytes) -> tuple[RawInput, str | None, Moment]:
     """Read an observation's blob back into what ``intake`` was given.
 
     Raises:
         InputRefused: the blob is not an observation of this format.
     """
-    stored = parse_document(blob)
-    if not isinstance(stored, dict) or stored.get("format") != OBSERVATION_FORMAT:
+    try:
+        stored = _read_stored(blob)
+    except msgspec.MsgspecError:
+        stored = None
+    if stored is None or stored.format != OBSERVATION_FORMAT:
         raise InputRefused(
             "the blob is not an observation of a known format",
             hint=f"this version reads {OBSERVATION_FORMAT}",
             code="observation-format",
         )
-    raw = RawInput(media=stored["media"], body=stored["body"], header=stored["header"])
-    moment = Moment(salt=stored["salt"], evidence_salt=stored["evidence_salt"], decided_at=stored["decided_at"])
-    return raw, stored["legal_date"], moment
+    raw = RawInput(media=stored.media, body=stored.body, header=stored.header)
+    moment = Moment(salt=stored.salt, evidence_salt=stored.evidence_salt, decided_at=stored.decided_at)
+    return raw, stored.legal_date, moment
 
 
 def _check_size(raw: RawInput) -> None:

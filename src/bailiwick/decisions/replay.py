@@ -13,10 +13,10 @@ from typing import Any
 from bailiwick.canonical import digest
 from bailiwick.decisions.decide import decide
 from bailiwick.decisions.intake import ReadRow, intake, restore
-from bailiwick.decisions.seal import SEALED, seal
+from bailiwick.decisions.seal import SEALED, evidence_of
 from bailiwick.decisions.shelf import fetch
 from bailiwick.errors import BailiwickError, NotFound, Unavailable
-from bailiwick.model import Actor, Record
+from bailiwick.model import Record
 from bailiwick.packs import CallModule, Pack
 from bailiwick.ports import BlobStore
 from bailiwick.schema import parse_document
@@ -26,6 +26,9 @@ ReaderFor = Callable[[Pack], ReadRow]
 
 CallerFor = Callable[[Pack], CallModule]
 """Gives what runs the modules that a pack's rules call, from those kept for the tenant."""
+
+PACKS_KEPT = 16
+"""Packs that are held compiled at once, with their guests; the one that came first makes room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +103,7 @@ class Replayer:
         raw, legal_date, moment = restore(self.blobs.get(self.tenant, detail["observation"], record.resource))
         pack, read_row, call_module = self._pack(detail["pack"]["name"], detail["pack"]["digest"])
         observation = intake(self.tenant, raw, pack, legal_date=legal_date, moment=moment, read_row=read_row)
-        again = seal(
-            observation,
-            decide(observation, pack, call_module),
-            pack,
-            secret=b"",
-            actor=Actor(id="replay", role="node"),
-            versions={},
-        ).evidence
+        again = evidence_of(observation, decide(observation, pack, call_module), pack)
         if observation.digest != detail["observation"]:
             return "the observation's own bytes"
         if again.digest == detail["evidence"]:
@@ -120,6 +116,8 @@ class Replayer:
         if pack_digest not in self._packs:
             pack = fetch(self.tenant, name, pack_digest, self.blobs)
             call_module = self.caller_for(pack) if self.caller_for is not None else None
+            if len(self._packs) >= PACKS_KEPT:
+                del self._packs[next(iter(self._packs))]
             self._packs[pack_digest] = (pack, self.reader_for(pack), call_module)
         return self._packs[pack_digest]
 

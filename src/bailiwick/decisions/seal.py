@@ -33,7 +33,7 @@ def seal(
         actor: Who asked.
         versions: Engine versions, for the record only: evidence must be the same after an upgrade.
     """
-    evidence = _evidence(observation, decision, pack)
+    evidence = evidence_of(observation, decision, pack)
     effects: list[JsonValue] = [_effect(effect, effect_key(observation, effect, secret)) for effect in decision.effects]
     draft = Draft(
         event_type=SEALED,
@@ -95,7 +95,8 @@ def _pack(pack: Pack) -> dict[str, JsonValue]:
     return {"name": pack.name, "version": pack.version, "digest": pack.digest}
 
 
-def _evidence(observation: Observation, decision: Decision, pack: Pack) -> Evidence:
+def evidence_of(observation: Observation, decision: Decision, pack: Pack) -> Evidence:
+    """Give the canonical bytes of everything that a decision rested on, and their digest."""
     body: dict[str, Any] = {
         "format": EVIDENCE_FORMAT,
         "salt": observation.evidence_salt,
