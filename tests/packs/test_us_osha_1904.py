@@ -1,4 +1,4 @@
-"""The pack that ships: its own cases, its reader, its sample, and a second engine on every expression."""
+"""The pack that ships: its own cases, its reader, its sample, and real injuries."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import cel
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import bailiwick
 from bailiwick.engine import Engine
 from bailiwick.errors import SchemaViolated
-from bailiwick.model import INTEGER_MAX, Tier
+from bailiwick.model import Tier
 from bailiwick.packs import Pack, evaluate, run_cases
 from bailiwick.packs.format.texts import missing_texts
-from bailiwick.packs.language.expressions import Expression, asking_name, engine_name
 from bailiwick.schema import parse_document
 
 BUILTIN = Path(bailiwick.__file__).parent / "builtin"
@@ -222,80 +218,3 @@ def test_facts_outside_of_the_schema_are_refused(osha: Pack, facts: dict[str, An
     """A word that no rule knows would count as anything but a death."""
     with pytest.raises(SchemaViolated):
         osha.check_input(facts)
-
-
-# --- a second engine ------------------------------------------------------------------------------------------------
-
-WORDS = [
-    "fatality",
-    "hospitalized",
-    "not-hospitalized",
-    "amputation",
-    "fracture",
-    "cancer",
-    "ear",
-    "eye",
-    "multiple",
-    "x",
-    "",
-]
-VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "boolean": st.booleans(),
-    "integer": st.sampled_from([0, 1, 2, 3, 29, 31, 38, 480, 1440, 1441, 43200, 43201])
-    | st.integers(-INTEGER_MAX, INTEGER_MAX),
-    "string": st.sampled_from(WORDS),
-    "strings": st.lists(st.sampled_from(WORDS), max_size=4),
-}
-
-
-def types_of(pack: Pack) -> dict[str, str]:
-    """Give the type of every path that the pack's rules can read."""
-    types = {field.path: field.type for field in pack.inputs}
-    types |= {parameter.path: parameter.type for parameter in pack.parameters}
-    return types | {rule.path: rule.type for level in pack.levels for rule in level.rules}
-
-
-def expressions_of(pack: Pack) -> list[Expression]:
-    """Give every expression of the pack, and every part of one."""
-    rules = [*pack.assumptions, *(rule for level in pack.levels for rule in level.rules), *pack.rows, *pack.effects]
-    waiting = [expression for rule in rules for expression in rule.expressions]
-    found: list[Expression] = []
-    while waiting:
-        expression = waiting.pop()
-        found.append(expression)
-        waiting += expression.parts
-    return found
-
-
-@pytest.fixture(scope="module")
-def programs(osha: Pack) -> list[tuple[Expression, Any]]:
-    """Give every expression with the second engine's program of the same text."""
-    return [(expression, cel.compile(expression.engine_text)) for expression in expressions_of(osha)]
-
-
-@given(data=st.data())
-@settings(max_examples=40, deadline=None)
-def test_a_second_engine_agrees_on_every_expression(osha: Pack, programs: list[Any], data: st.DataObject):
-    """The law would mean what one engine's makers happened to write."""
-    types = types_of(osha)
-    known = data.draw(st.fixed_dictionaries({}, optional={path: VALUES[kind] for path, kind in types.items()}))
-    flat = {engine_name(path): value for path, value in known.items()}
-    nested: dict[str, dict[str, Any]] = {"i_": {}, "k_": {}, "p": {}, "m": {}}
-    for path in types:
-        if path.startswith("in."):
-            flat[asking_name(path)] = nested["k_"][path.removeprefix("in.")] = path in known
-    for path, value in known.items():
-        root, _, name = engine_name(path).partition(".")
-        nested[root][name] = value
-    scope = osha.language.scope(flat)
-    for expression, program in programs:
-        value, causes = expression.answer(scope, {})
-        assert second_answer(program, nested) == (None if causes else value), expression.text
-
-
-def second_answer(program: Any, values: dict[str, Any]) -> Any:
-    """Ask the second engine; None where it has no value."""
-    try:
-        return program.execute(values)
-    except (ValueError, TypeError, RuntimeError, KeyError, OverflowError):
-        return None
