@@ -19,7 +19,7 @@ from bailiwick.packs.evaluation.evaluate import evaluate
 from bailiwick.packs.evaluation.hearing import CallModule
 from bailiwick.packs.format.pack import Pack
 from bailiwick.packs.interview.asking import Askable, Catalogue
-from bailiwick.packs.interview.needs import KNOWN_AT, Dependencies, Rule
+from bailiwick.packs.interview.needs import KNOWN_AT, Dependencies, Moment, Rule
 from bailiwick.packs.interview.session import LEGAL_DATE, Session, is_blank
 
 
@@ -81,7 +81,7 @@ class _Way:
     used: dict[str, None]
     open_paths: frozenset[str]
     legal_date: str | None = None
-    decision: Decision | None = None
+    moment: Moment | None = None
     needed: str | None = None
 
 
@@ -196,7 +196,6 @@ class Interview:
         way = self._go(session)
         if way.needed is not None:
             return self._asked(session, way, way.needed)
-        assert way.decision is not None
         assert way.legal_date is not None
         return Finished(
             facts=way.facts,
@@ -286,8 +285,9 @@ class Interview:
         required = [path for path in self.catalogue.required(way.facts) if path in way.open_paths]
         if required:
             return required[0]
-        way.decision = self._evaluate(way.facts, way.legal_date, way.open_paths)
-        waiting = self.dependencies.waiting(way.decision, way.open_paths)
+        decision = self._evaluate(way.facts, way.legal_date, way.open_paths)
+        way.moment = Moment(self.pack, decision, way.facts, way.open_paths)
+        waiting = self.dependencies.waiting(way.moment)
         return min(waiting, key=self.catalogue.rank.__getitem__, default=None)
 
     def _evaluate(self, facts: Mapping[str, Any], legal_date: str, open_paths: frozenset[str]) -> Decision:
@@ -313,16 +313,21 @@ class Interview:
         )
 
     def _why(self, way: _Way, path: str) -> tuple[Rule, ...]:
-        if way.decision is None:
+        if way.moment is None:
             return ()
-        return tuple(self.dependencies.chain(way.decision, path))
+        found = self.dependencies.chain(path, way.moment)
+        if not found and path == KNOWN_AT:
+            taken = next((each.rule for each in way.moment.decision.trace if each.kind == "impact"), "")
+            return tuple(row for row in self.pack.rows if row.id == taken)
+        return tuple(found)
 
     def _progress(self, way: _Way, path: str) -> Progress:
         """Count what can still come: this question at least, and at most every open fact that a rule could reach."""
-        if way.decision is None:
+        if way.moment is None:
             possible = set(self.catalogue.order) & way.open_paths
         else:
-            possible = self.dependencies.reach(self.dependencies.later(way.decision), way.decision, way.open_paths)
+            later = self.dependencies.later(way.moment.decision)
+            possible = self.dependencies.reach(later, way.moment)
             possible |= {KNOWN_AT} & way.open_paths
         possible |= {*self.catalogue.required(way.facts)} & way.open_paths
         return Progress(answered=len(way.used), least=1, most=len(possible | {path}))

@@ -7,12 +7,12 @@ already, whatever those facts turn out to be. What it could not decide names the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
-from bailiwick.model import Decision, Status, TraceEntry
+from bailiwick.model import Decision, JsonValue, Status, TraceEntry
 from bailiwick.packs.format.pack import INDETERMINATE, Assumption, Call, EffectRule, ImpactRow, Measure, Pack, Table
-from bailiwick.packs.language.expressions import CAUSES_MAX
+from bailiwick.packs.language.expressions import CAUSES_MAX, Expression, engine_name
 
 Rule: TypeAlias = Measure | Table | Call | ImpactRow | EffectRule | Assumption
 """Whatever in a pack reads something."""
@@ -38,38 +38,41 @@ class Dependencies:
             if each.path is not None:
                 self.assumptions.setdefault(each.path, []).append(each)
 
-    def waiting(self, decision: Decision, open_paths: frozenset[str]) -> list[str]:
+    def waiting(self, moment: Moment) -> list[str]:
         """List the open facts that the first thing which could not be decided waits for; empty where all is decided."""
+        decision = moment.decision
         if decision.impact.outcome == INDETERMINATE:
-            return self._of_impact(decision, open_paths)
-        if decision.impact.obligations and KNOWN_AT in open_paths:
+            return self._of_impact(moment)
+        if decision.impact.obligations and KNOWN_AT in moment.open_paths:
             return [KNOWN_AT]
         for rule in self.pack.effects:
-            found = self._of_effect(rule, decision, open_paths)
+            found = self._of_effect(rule, moment)
             if found:
                 return found
         return []
 
-    def _of_effect(self, rule: EffectRule, decision: Decision, open_paths: frozenset[str]) -> list[str]:
-        entry = _entry(decision, "effect", rule.id)
+    def _of_effect(self, rule: EffectRule, moment: Moment) -> list[str]:
+        entry = _entry(moment.decision, "effect", rule.id)
         if entry is None or entry.status is Status.SKIPPED or entry.value is False or entry.because is None:
             return []
-        found = [path for path in _MISSING.findall(entry.because) if path in open_paths]
-        if found or entry.because.count(": ") < CAUSES_MAX:
-            return found
-        return sorted(self.reach([rule], decision, open_paths))
+        return self._named(entry.because, rule, moment)
 
-    def _of_impact(self, decision: Decision, open_paths: frozenset[str]) -> list[str]:
-        row = self.undecided(decision)
-        entry = _entry(decision, "impact", row.id) if row is not None else None
+    def _of_impact(self, moment: Moment) -> list[str]:
+        row = self.undecided(moment.decision)
+        entry = _entry(moment.decision, "impact", row.id) if row is not None else None
         if row is None or entry is None:
             return []
-        causes = entry.because or ""
-        found = [path for path in _MISSING.findall(causes) if path in open_paths]
-        if found or causes.count("; ") < CAUSES_MAX - 1:
+        return self._named(entry.because or "", row, moment)
+
+    def _named(self, causes: str, rule: Rule, moment: Moment) -> list[str]:
+        """Give the open facts that causes name.
+
+        An answer names so many causes and no more: behind those that nobody knows there may be an open one.
+        """
+        found = [path for path in _MISSING.findall(causes) if path in moment.open_paths]
+        if found or causes.count(": ") < CAUSES_MAX:
             return found
-        # An answer names so many causes and no more: behind those that nobody knows there may be an open one.
-        return sorted(self.reach([row], decision, open_paths))
+        return sorted(self.reach([rule], moment))
 
     def undecided(self, decision: Decision) -> ImpactRow | None:
         """Give the impact row that could not be decided; None where the law itself knows nothing of the day."""
@@ -88,20 +91,16 @@ class Dependencies:
             return []
         return [*self.pack.rows[self.pack.rows.index(row) :], *self.pack.effects]
 
-    def reach(self, rules: Iterable[Rule], decision: Decision, open_paths: frozenset[str]) -> set[str]:
+    def reach(self, rules: Iterable[Rule], moment: Moment) -> set[str]:
         """Give the open facts that rules can come to read, through whatever is not known yet: never too few."""
-        return {path for path in self._closure(rules, _computed(decision)) if path in open_paths}
-
-    def _closure(self, rules: Iterable[Rule], computed: frozenset[str]) -> set[str]:
         seen: set[str] = set()
         todo = list(rules)
         while todo:
-            for path in _reads(todo.pop()):
-                if path in seen or path in computed:
-                    continue
-                seen.add(path)
-                todo += self.behind(path)
-        return seen
+            for path in moment.undecided(todo.pop()):
+                if path not in seen:
+                    seen.add(path)
+                    todo += self.behind(path)
+        return {path for path in seen if path in moment.open_paths}
 
     def behind(self, path: str) -> list[Rule]:
         """Give the rules that a path's value may come from."""
@@ -109,32 +108,87 @@ class Dependencies:
             return [self.measures[path]]
         return list(self.assumptions.get(path, ()))
 
-    def chain(self, decision: Decision, path: str) -> list[Rule]:
-        """Give the shortest way from the rule that reads a fact to the conclusion that waits for it."""
-        computed = _computed(decision)
-        ends = self.later(decision)
-        ways: list[list[Rule]] = [[each] for each in ends]
+    def chain(self, path: str, moment: Moment) -> list[Rule]:
+        """Give the shortest way from the rule that waits for a fact to the conclusion that waits for it."""
+        ways: list[list[Rule]] = [[each] for each in self.later(moment.decision)]
         seen: set[str] = set()
         for way in ways:
-            reads = list(_reads(way[0]))
+            reads = list(moment.undecided(way[0]))
             if path in reads:
                 return way
             for each in reads:
-                if each not in seen and each not in computed:
+                if each not in seen:
                     seen.add(each)
                     ways += [[rule, *way] for rule in self.behind(each)]
         return []
 
 
-def _reads(rule: Rule) -> Iterator[str]:
-    for expression in rule.expressions:
-        yield from expression.reads
-    if isinstance(rule, Call):
-        yield from rule.facts.values()
+class Moment:
+    """What is known at one moment of an interview, to tell which parts of a rule still wait for something."""
+
+    def __init__(self, pack: Pack, decision: Decision, facts: Mapping[str, Any], open_paths: frozenset[str]) -> None:
+        """Bind what is known.
+
+        Args:
+            pack: Whose rules.
+            decision: What they came to with ``open_paths`` open.
+            facts: The answers so far, as the pack's input has them.
+            open_paths: Facts that may still come.
+        """
+        self.decision, self.open_paths = decision, open_paths
+        known = {each.path: each.value for entry in decision.trace for each in entry.reads if each.is_known}
+        known |= {"m." + each.id: each.value for each in decision.measurements if each.status is Status.COMPUTED}
+        self._values: dict[str, Any] = {engine_name(path): value for path, value in known.items()}
+        for field in pack.inputs:
+            value = _within(facts, field.keys)
+            if value is not None:
+                self._values[field.engine_name] = value
+            if value is not None or field.path not in open_paths:
+                self._values[field.asking_name] = value is not None
+        self._scope = pack.language.scope(self._values)
+
+    def undecided(self, rule: Rule) -> Iterator[str]:
+        """Give the names that a rule's value still waits for, as far as what is known does not settle it."""
+        if isinstance(rule, Call):
+            for expression in rule.input.values():
+                yield from self._waiting(expression)
+            yield from rule.facts.values()
+        elif isinstance(rule, Table):
+            yield from self._of_table(rule)
+        elif isinstance(rule, Measure):
+            yield from self._waiting(rule.expression)
+        elif rule.when is None or self._holds(rule.when) is not False:
+            for expression in rule.expressions:
+                yield from self._waiting(expression)
+
+    def _of_table(self, table: Table) -> Iterator[str]:
+        for row in table.rows:
+            holds = self._holds(row.when)
+            if holds is False:
+                continue
+            yield from self._waiting(row.when)
+            yield from self._waiting(row.value)
+            if holds is True and table.hit == "first":
+                return
+
+    def _holds(self, expression: Expression) -> JsonValue:
+        return expression.answer(self._scope, {})[0]
+
+    def _waiting(self, expression: Expression) -> Iterator[str]:
+        """Give the names in those clauses alone that have no value yet."""
+        if not expression.answer(self._scope, {})[1]:
+            return
+        for part in expression.parts:
+            yield from self._waiting(part)
+        if not expression.parts:
+            known = self._values
+            yield from (path for path in expression.reads if engine_name(path) not in known)
 
 
-def _computed(decision: Decision) -> frozenset[str]:
-    return frozenset("m." + each.id for each in decision.measurements if each.status is Status.COMPUTED)
+def _within(facts: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        facts = facts.get(key) if isinstance(facts, Mapping) else None
+    return facts
 
 
 def _entry(decision: Decision, kind: str, rule: str) -> TraceEntry | None:
