@@ -278,7 +278,7 @@ def test_a_decision_says_which_reading_it_followed(esta: Pack):
 
 
 def test_the_pack_pins_the_module_that_ships(esta: Pack):
-    """Wrong if payroll were run by code that the pack was not written for: when the module changes, so must the pack."""
+    """Wrong if payroll were run by code that the pack was not written for; when it changes, so must the pack."""
     manifest: Any = parse_document((BUILTIN / "modules" / "esta-accrual" / "module.json").read_bytes())
     assert dict(esta.modules) == {"esta-accrual": manifest["digest"]}
 
