@@ -5,6 +5,7 @@ judges facts by it, purely; ``run_cases`` tries it on its own cases; ``Interview
 person for what still matters; ``Speech`` and ``Judge`` are for whoever explains. The format: ``docs/formats/pack.md``.
 """
 
+from bailiwick.packs.evaluation.columns import Population, evaluate_columns
 from bailiwick.packs.evaluation.evaluate import evaluate
 from bailiwick.packs.evaluation.facts import facts_from
 from bailiwick.packs.evaluation.hearing import CallModule, ModuleAnswer
@@ -60,6 +61,7 @@ __all__ = [
     "ModuleUse",
     "Pack",
     "PackDifference",
+    "Population",
     "Session",
     "Speech",
     "Teller",
@@ -71,6 +73,7 @@ __all__ = [
     "decide",
     "difference",
     "evaluate",
+    "evaluate_columns",
     "explain_expression",
     "facts_from",
     "lint",
