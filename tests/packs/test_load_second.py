@@ -369,6 +369,7 @@ MOVED = [
     ("rules/tables/size.yaml", ["collect"], "sum"),
     ("rules/effects.yaml", ["effects", 0, "schema"], "schemas/effects/letter.json"),
     ("rules/effects.yaml", ["effects", 0, "approval"], {}),
+    ("tests/cases.yaml", ["cases", 0, "error"], "maximum"),
 ]
 
 

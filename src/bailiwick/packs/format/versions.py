@@ -40,6 +40,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "pack-parameters": ("parameters/*/by",),
     "pack-cases": ("cases/*/error",),
     "pack-table": ("collect", "priority"),
+    "pack-cases": ("cases/*/error",),
     "pack-effects": ("effects/*/approval", "effects/*/schema"),
 }
 """Members of files that a pack of the first version has not; ``*`` is each item of a list."""
