@@ -15,18 +15,17 @@ from bailiwick.errors import UsageRefused
 from bailiwick.model import JsonValue
 from bailiwick.packs.evaluation.impacts import WITHIN_MINUTES_MAX
 from bailiwick.packs.evaluation.known import value_fault
+from bailiwick.packs.evaluation.tables import hit_value
 from bailiwick.packs.format.inputs import fields_of
-from bailiwick.packs.format.pack import INDETERMINATE, Call, ImpactRow, Measure, Pack, Table
+from bailiwick.packs.format.pack import INDETERMINATE, Call, CallGives, ImpactRow, Measure, Pack, Table
 from bailiwick.packs.format.parameters import in_force
-from bailiwick.packs.language.columns import Column, ColumnExpression, NotInColumns, Same, rows_of
+from bailiwick.packs.language.columns import Column, ColumnExpression, Same, rows_of
 from bailiwick.packs.language.dates import check_date
 from bailiwick.packs.language.expressions import Expression
 from bailiwick.packs.language.syntax import SyntaxFault
 
 CASES_MAX = 1_000_000
 """Most cases of one population."""
-HITS = ("first", "unique")
-"""Hit policies of tables that columns know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,8 @@ def evaluate_columns(pack: Pack, columns: Mapping[str, Sequence[JsonValue]], leg
     Args:
         pack: Loaded and checked.
         columns: Values by the path of a fact (``in.…``), one for each case; None where it is absent. Paths left out
-            are absent everywhere. Values are checked for their types, not by the pack's whole schema.
+            are absent everywhere. Values are checked for their types, not by the pack's whole schema. What a module
+            would give (``m.…``) may be given too; no module runs, so it is not known otherwise.
         legal_date: ``YYYY-MM-DD``: by the law of which day.
 
     Raises:
@@ -68,12 +68,19 @@ class _Plan:
         self._types = {path: field.type for path, field in self._fields.items()}
         self._types |= {parameter.path: parameter.type for parameter in pack.parameters}
         self._rules = [rule for level in pack.levels for rule in level.rules]
-        refused = [*self._refused_rules()]
+        self._gives: dict[str, CallGives] = {}
+        for rule in self._rules:
+            if isinstance(rule, Call):
+                self._gives |= {each.path: each for each in rule.gives}
+            else:
+                self._types[rule.path] = rule.type
+        self._types |= {path: each.type for path, each in self._gives.items()}
+        refused: list[str] = []
         self._ready: dict[int, ColumnExpression] = {}
         for name, expression in self._expressions():
             try:
                 self._ready[id(expression)] = ColumnExpression(expression, self._types)
-            except (NotInColumns, SyntaxFault) as error:
+            except SyntaxFault as error:
                 refused.append(f"{name}: {error}")
         if refused:
             raise UsageRefused(
@@ -81,16 +88,6 @@ class _Plan:
                 hint="decide the cases one by one: bailiwick decide",
                 code="columns-rules",
             )
-
-    def _refused_rules(self) -> Iterator[str]:
-        for rule in self._rules:
-            if isinstance(rule, Call):
-                yield f"call {rule.id}: it runs a module"
-                self._types |= {each.path: each.type for each in rule.gives}
-                continue
-            self._types[rule.path] = rule.type
-            if isinstance(rule, Table) and rule.hit not in HITS:
-                yield f"table {rule.id}: its hit policy is {rule.hit}"
 
     def _expressions(self) -> Iterator[tuple[str, Expression]]:
         for assumption in self._pack.assumptions:
@@ -106,7 +103,8 @@ class _Plan:
         sheet = self._sheet(columns, legal_date)
         self._assume(sheet)
         for rule in self._rules:
-            assert not isinstance(rule, Call), "a pack with calls has no plan"
+            if isinstance(rule, Call):
+                continue
             over = (
                 sheet.over(self._ready[id(rule.expression)]) if isinstance(rule, Measure) else self._table(sheet, rule)
             )
@@ -114,11 +112,8 @@ class _Plan:
         law = self._pack.law
         is_law = law.valid_from <= legal_date <= (law.valid_to or legal_date)
         outcomes = self._outcomes(sheet) if is_law else [INDETERMINATE] * sheet.count
-        measures = {
-            rule.id: list(rows_of(sheet.columns[rule.path], sheet.count))
-            for rule in self._rules
-            if not isinstance(rule, Call)
-        }
+        paths = [path for rule in self._rules for path in (rule.paths if isinstance(rule, Call) else (rule.path,))]
+        measures = {path.removeprefix("m."): list(rows_of(sheet.columns[path], sheet.count)) for path in paths}
         return Population(measures=measures, outcomes=outcomes)
 
     # --- facts --------------------------------------------------------------------------------------------------------
@@ -133,6 +128,8 @@ class _Plan:
                 continue
             sheet.columns[path] = _typed(path, field.type, values)
             sheet.given[path] = [value is not None for value in values]
+        for path, each in self._gives.items():
+            sheet.columns[path] = _typed(path, each.type, columns[path]) if path in columns else Same(None)
         for parameter in self._pack.parameters:
             dated = in_force(parameter, legal_date)
             sheet.columns[parameter.path] = Same(dated.value if dated is not None else None)
@@ -140,7 +137,7 @@ class _Plan:
 
     def _count(self, columns: Mapping[str, Sequence[JsonValue]]) -> int:
         counts = {len(values) for values in columns.values()}
-        strange = sorted(columns.keys() - self._fields.keys())
+        strange = sorted(columns.keys() - self._fields.keys() - self._gives.keys())
         if len(counts) == 1 and not strange and max(counts) <= CASES_MAX:
             return counts.pop()
         what = (
@@ -185,31 +182,32 @@ class _Plan:
         if not rows or not sheet.count:
             return self._hits(_Sheet(sheet.columns, sheet.given, sheet.count), table)
         keys = list(zip(*rows, strict=True))
-        alike = list(dict.fromkeys(keys))
-        parts: list[Column] = [list(part) for part in zip(*alike, strict=True)]
+        alike = dict(zip(map(_hashable, keys), keys, strict=True))
+        parts: list[Column] = [list(part) for part in zip(*alike.values(), strict=True)]
         columns, given = dict(zip(paths, parts, strict=False)), dict(zip(asked, parts[len(paths) :], strict=True))
         found = rows_of(self._hits(_Sheet(columns, given, len(alike)), table), len(alike))
-        return list(map(dict(zip(alike, found, strict=True)).__getitem__, keys))
+        return list(map(dict(zip(alike, found, strict=True)).__getitem__, map(_hashable, keys)))
 
     def _hits(self, sheet: _Sheet, table: Table) -> Column:
-        values: list[Any] = [None] * sheet.count
-        waiting = range(sheet.count)
-        hits = [0] * sheet.count
+        """Give what each case comes to: of the rows that hold, what the hit policy makes; None past an unknown row."""
+        hits: list[list[Any] | None] = [[] for _ in range(sheet.count)]
+        waiting: Sequence[int] = range(sheet.count)
         for row in table.rows:
             holds = list(rows_of(sheet.over(self._ready[id(row.when)]), sheet.count))
             gives = list(rows_of(sheet.over(self._ready[id(row.value)]), sheet.count))
             later: list[int] = []
             for case in waiting:
+                found = hits[case]
                 if holds[case] is None:
-                    values[case], hits[case] = None, -1
-                    continue
-                if holds[case]:
-                    values[case], hits[case] = gives[case], hits[case] + 1
-                    if table.hit == "first":
-                        continue
-                later.append(case)
-            waiting = later  # type: ignore[assignment]  # a range first, then what is left of it
-        return [value if hit == 1 else None for value, hit in zip(values, hits, strict=True)]
+                    hits[case] = None
+                elif holds[case] is False:
+                    later.append(case)
+                elif found is not None:
+                    found.append(gives[case])
+                    if table.hit != "first":
+                        later.append(case)
+            waiting = later
+        return [None if each is None else hit_value(table, each) for each in hits]
 
     def _outcomes(self, sheet: _Sheet) -> list[str]:
         outcomes = [INDETERMINATE] * sheet.count
@@ -248,6 +246,11 @@ class _Sheet:
     def over(self, expression: ColumnExpression) -> Column:
         """Compute an expression for all cases."""
         return expression.over(self.columns, self.given, self.count)
+
+
+def _hashable(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give a key for values that may be lists; true and 1 never stand in one column."""
+    return tuple([tuple(each) if type(each) is list else each for each in row])
 
 
 def _typed(path: str, kind: str, values: Sequence[JsonValue]) -> list[Any]:

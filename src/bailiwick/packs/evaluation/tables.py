@@ -122,14 +122,11 @@ class TableRule:
         values, causes = self._values(run, hits)
         if causes:
             return _Finding(hits, (None, causes))
-        collect, because = self._table.collect, self._because(hits) if hits else "no row holds"
-        if collect in ("min", "max") and not values:
+        gathered = _gathered(self._table.collect, values)
+        if gathered is None:
             return _Finding((), (None, self._of_none()))
-        numbers = [value for value in values if isinstance(value, int)]
-        collected: dict[str | None, JsonValue] = {None: list(values), "count": len(values), "sum": sum(numbers)}
-        if numbers:
-            collected |= {"min": min(numbers), "max": max(numbers)}
-        return _Finding(hits, checked(collected[collect], self._table.path), because)
+        because = self._because(hits) if hits else "no row holds"
+        return _Finding(hits, checked(gathered, self._table.path), because)
 
     def _values(self, run: Run, hits: Sequence[int]) -> tuple[list[JsonValue], tuple[str, ...]]:
         values: list[JsonValue] = []
@@ -167,6 +164,33 @@ class TableRule:
         if len(rows) == 1:
             return self._takes[rows[0]](hearing.known.reads)
         return tuple({read.path: read for row in rows for read in self._takes[row](hearing.known.reads)}.values())
+
+
+def hit_value(table: Table, values: Sequence[JsonValue]) -> JsonValue:
+    """Give what a table makes of the values of all rows that hold, in order; None where that is no value."""
+    if None in values:
+        return None
+    if table.hit == "collect":
+        return checked(_gathered(table.collect, values), table.path)[0]
+    if not values or (table.hit == "unique" and len(values) > 1):
+        return None
+    if table.hit != "priority" or len(values) == 1:
+        return values[0] if all(value == values[0] for value in values) else None
+    ranked = [value for value in table.priority if any(_key(value) == _key(each) for each in values)]
+    is_ranked = all(any(_key(value) == _key(each) for each in table.priority) for value in values)
+    return ranked[0] if is_ranked else None
+
+
+def _gathered(collect: str | None, values: Sequence[JsonValue]) -> JsonValue:
+    """Make of values what the table says; the least and the most of none is None."""
+    numbers = [value for value in values if isinstance(value, int)]
+    if collect == "count":
+        return len(values)
+    if collect == "sum":
+        return sum(numbers)
+    if collect is None:
+        return list(values)
+    return (min(numbers) if collect == "min" else max(numbers)) if numbers else None
 
 
 def _value(row: TableRow, run: Run) -> Answer:

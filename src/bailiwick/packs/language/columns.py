@@ -2,6 +2,7 @@
 
 A column is a list with a value for each case, or one value for all of them; None is a value that is not known, whether
 absent, ill-typed, or lost to a division by zero, an overflow or a date that is none. What absorbs it, absorbs it here.
+What is asked of each item of a list is computed over one column of all items, and put together again.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, islice, repeat
 from typing import Any, TypeAlias
 
 from bailiwick.model import INTEGER_MAX
 from bailiwick.packs.language.calendar import CALENDAR, NoDate
-from bailiwick.packs.language.expressions import TEXT_CHARACTERS_MAX, Expression
+from bailiwick.packs.language.expressions import TEXT_CHARACTERS_MAX, Expression, checked
 from bailiwick.packs.language.tree import Node, tree_of
 
 ENGINE_INTEGER_MAX = 2**63 - 1
@@ -31,10 +32,6 @@ class Same:
 
 
 Column: TypeAlias = Values | Same
-
-
-class NotInColumns(Exception):
-    """An expression that is only judged case by case; the message says why."""
 
 
 _COMPARING: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -69,11 +66,10 @@ class ColumnExpression:
         """Read the expression.
 
         Raises:
-            NotInColumns: it makes or reads lists.
+            SyntaxFault: it is only judged case by case (rule ``escape``).
         """
         self.reads = expression.reads
         self._tree = tree_of(expression.text, declared)
-        _check(self._tree, declared)
 
     def over(self, columns: Mapping[str, Column], given: Mapping[str, Column], count: int) -> Column:
         """Compute the expression.
@@ -84,22 +80,6 @@ class ColumnExpression:
             count: How many cases there are.
         """
         return _sealable(_Pass(columns, given, count).column(self._tree))
-
-
-def _check(node: Node, declared: Mapping[str, str]) -> None:
-    """Refuse what is no single value."""
-    if node.kind in ("macro", "index") or (node.kind == "path" and declared[str(node.value)].endswith("s")):
-        what = f"{node.value} is a list" if node.kind == "path" else f"it has {node.value or 'an index'}"
-        raise NotInColumns(what)
-    parts = node.parts
-    if node.kind == "sign" and node.value == "in":
-        if parts[1].kind != "list" or any(item.kind != "literal" for item in parts[1].parts):
-            raise NotInColumns("it asks for a list that is not written out")
-        parts = parts[:1]
-    elif node.kind == "list":
-        raise NotInColumns("it makes a list")
-    for part in parts:
-        _check(part, declared)
 
 
 class _Pass:
@@ -120,6 +100,8 @@ class _Pass:
             return self._looked_up(_NOT, parts[0])
         if node.kind == "minus":
             return self._within(operator.neg, parts)
+        if node.kind in ("list", "index"):
+            return self._each(_listed if node.kind == "list" else _item, parts)
         return self._chosen(*parts) if node.kind == "choose" else self._called(str(node.value), parts)
 
     def _plain(self, node: Node) -> Column | None:
@@ -130,10 +112,7 @@ class _Pass:
             return self._columns[str(node.value)]
         if node.kind == "has":
             return self._given[str(node.value)]
-        if node.kind == "sign" and node.value == "in":
-            words = frozenset((type(item.value), item.value) for item in node.parts[1].parts)
-            return self._each(lambda value: (type(value), value) in words, [self.column(node.parts[0])])
-        return None
+        return self._asked_of_items(node) if node.kind == "macro" else None
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -157,6 +136,8 @@ class _Pass:
     def _sign(self, sign: str, parts: list[Column]) -> Column:
         if sign in _COMPARING:
             return self._each(_COMPARING[sign], parts)
+        if sign == "in":
+            return self._each(_is_in, parts)
         if sign in ("&&", "||"):
             return self._looked_up(_BOTH if sign == "&&" else _EITHER, *parts)
         if sign in _REACHING:
@@ -193,11 +174,81 @@ class _Pass:
             return self._each(str, parts)
         return self._reckoned(CALENDAR[name].call, parts)
 
+    def _asked_of_items(self, node: Node) -> Column:
+        """Compute a macro: over all items of all cases in one column, which is then taken apart by cases."""
+        lists = list(rows_of(self.column(node.parts[0]), self._count))
+        sizes = [len(each) if each is not None else 0 for each in lists]
+        items = list(chain.from_iterable(each for each in lists if each is not None))
+        within = {path: _repeated(column, sizes) for path, column in self._columns.items()}
+        given = {path: _repeated(column, sizes) for path, column in self._given.items()}
+        inner = _Pass(within | {str(node.parts[1].value): items}, given, len(items))
+        answers = [iter(rows_of(inner.column(part), len(items))) for part in node.parts[2:]]
+        rest = iter(items)
+        found: Values = []
+        for each, size in zip(lists, sizes, strict=True):
+            taken = list(islice(rest, size))
+            asked = [list(islice(answer, size)) for answer in answers]
+            found.append(None if each is None else _MACROS[str(node.value)](taken, *asked))
+        return found
+
     def _reckoned(self, function: Callable[..., Any], parts: list[Column]) -> Column:
         """Ask the calendar, once for all cases with the same dates."""
         rows = list(zip(*(rows_of(part, self._count) for part in parts), strict=True))
         answers = {row: None if None in row else _dated(function, row) for row in set(rows)}
         return list(map(answers.__getitem__, rows))
+
+
+def _repeated(column: Column, sizes: Sequence[int]) -> Column:
+    """Give a column in which each case stands as often as its list has items."""
+    if isinstance(column, Same):
+        return column
+    return list(chain.from_iterable(map(repeat, column, sizes)))
+
+
+def _filtered(items: Values, holds: Values) -> Values | None:
+    return None if None in holds else [item for item, each in zip(items, holds, strict=True) if each]
+
+
+def _mapped(_items: Values, *asked: Values) -> Values | None:
+    """Give what each item becomes; of three values, the first says which items."""
+    if len(asked) == 1:
+        return None if None in asked[0] else asked[0]
+    holds, gives = asked
+    found = _filtered(gives, holds)
+    return None if found is None or None in found else found
+
+
+def _all(_items: Values, holds: Values) -> bool | None:
+    return False if False in holds else None if None in holds else True
+
+
+def _exists(_items: Values, holds: Values) -> bool | None:
+    return True if True in holds else None if None in holds else False
+
+
+def _exists_one(_items: Values, holds: Values) -> bool | None:
+    return None if None in holds else holds.count(True) == 1
+
+
+_MACROS: Mapping[str, Callable[..., Any]] = {
+    "all": _all,
+    "exists": _exists,
+    "exists_one": _exists_one,
+    "filter": _filtered,
+    "map": _mapped,
+}
+
+
+def _listed(*items: Any) -> Values:
+    return list(items)
+
+
+def _item(items: Values, position: int) -> Any:
+    return items[position] if 0 <= position < len(items) else None
+
+
+def _is_in(value: Any, items: Values) -> bool:
+    return value in items
 
 
 def _has_unknown(column: Column) -> bool:
@@ -246,11 +297,9 @@ def _sealable(column: Column) -> Column:
     if type(known[0]) is int:
         is_fine = max(known) <= INTEGER_MAX and min(known) >= -INTEGER_MAX
     else:
-        is_fine = max(map(len, known)) <= TEXT_CHARACTERS_MAX
+        is_fine = type(known[0]) is str and max(map(len, known)) <= TEXT_CHARACTERS_MAX
     return column if is_fine else list(map(_bounded, column))
 
 
 def _bounded(value: Any) -> Any:
-    if type(value) is int:
-        return value if -INTEGER_MAX <= value <= INTEGER_MAX else None
-    return None if type(value) is str and len(value) > TEXT_CHARACTERS_MAX else value
+    return checked(value, "")[0]

@@ -26,8 +26,9 @@ class Node:
     """One step of an expression.
 
     ``kind``: ``literal`` (``value`` it is), ``path`` and ``has`` (``value`` is the path), ``list``, ``index``, ``call``
-    (``value`` is the function; a method's object is the first part), ``macro``, ``choose`` (condition, then, else),
-    ``not``, ``minus``, or ``sign`` (``value`` is the sign between two parts).
+    (``value`` is the function; a method's object is the first part), ``macro`` (the list, the item's name as a
+    ``literal``, and what is asked of each item), ``choose`` (condition, then, else), ``not``, ``minus``, or ``sign``
+    (``value`` is the sign between two parts). An item within a macro is a ``path`` of its name.
     """
 
     kind: str
@@ -56,6 +57,8 @@ class _Reader:
 
     def __init__(self, text: str, declared: Container[str]) -> None:
         self._pieces, self._declared, self._at = pieces(text), declared, 0
+        self._items: frozenset[str] = frozenset()
+        """The names of items of the macros around."""
 
     def whole(self) -> Node:
         node = self._choose()
@@ -132,12 +135,17 @@ class _Reader:
     def _called(self, name: str, before: tuple[Node, ...]) -> Node:
         self._took("(")
         if name in MACROS:
-            depth = 1
-            while depth:  # the names within are the macro's own
-                depth += {"(": 1, ")": -1}.get(self._text(), 0) if self._pieces[self._at][0] == "sign" else 0
-                self._at += 1
-            return Node("macro", name, before)
+            return self._macro(name, before)
         return Node("call", name, (*before, *self._values(")")))
+
+    def _macro(self, name: str, before: tuple[Node, ...]) -> Node:
+        item = self._text()
+        self._at += 1
+        self._took(",")
+        outer, self._items = self._items, self._items | {item}
+        asked = self._values(")")
+        self._items = outer
+        return Node("macro", name, (*before, Node("literal", item), *asked))
 
     def _values(self, closing: str) -> tuple[Node, ...]:
         found: list[Node] = []
@@ -148,6 +156,9 @@ class _Reader:
 
     def _path(self) -> Node:
         names = [self._text()]
+        if names[0] in self._items:
+            self._at += 1
+            return Node("path", names[0])
         while self._text(2 * len(names) - 1) == "." and self._pieces[self._at + 2 * len(names)][0] == "name":
             names.append(self._text(2 * len(names)))
             if self._at + 2 * len(names) >= len(self._pieces):
