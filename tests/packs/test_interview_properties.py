@@ -315,6 +315,8 @@ def answers(schema: dict[str, Any], *, is_required: bool) -> st.SearchStrategy[A
         )
     elif schema.get("format") == "date-time":
         found = st.just("2025-03-01T10:00:00Z")
+    elif "pattern" in schema:
+        found = st.from_regex(schema["pattern"], fullmatch=True).filter(str.isprintable)
     else:
         found = st.just("some-words")
     return found if is_required else st.one_of(found, st.none())

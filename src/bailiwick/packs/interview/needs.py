@@ -109,8 +109,12 @@ class Dependencies:
         return list(self.assumptions.get(path, ()))
 
     def chain(self, path: str, moment: Moment) -> list[Rule]:
-        """Give the shortest way from the rule that waits for a fact to the conclusion that waits for it."""
-        ways: list[list[Rule]] = [[each] for each in self.later(moment.decision)]
+        """Give the shortest way from the rule that reads a fact to the first conclusion that waits for it."""
+        ends = self.later(moment.decision)
+        return self._way(path, ends[:1], moment) or self._way(path, ends[1:], moment)
+
+    def _way(self, path: str, ends: list[Rule], moment: Moment) -> list[Rule]:
+        ways: list[list[Rule]] = [[each] for each in ends]
         seen: set[str] = set()
         for way in ways:
             reads = list(moment.undecided(way[0]))
