@@ -32,7 +32,15 @@ ELSEWHERE = {
     "module trust",
     "module ungrant",
     "module untrust",
+    "pack activate",
+    "pack follow",
+    "pack install",
     "pack interview",
+    "pack pull",
+    "pack sign",
+    "pack trust",
+    "pack unfollow",
+    "what-changed",
 }
 """Commands whose examples need more than a home; each is run by a test of its own (`test_ledger_examples` has most)."""
 NEEDS_A_HOME = [command for command in COMMANDS if command.words not in ELSEWHERE]

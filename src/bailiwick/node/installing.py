@@ -271,7 +271,7 @@ class Installing(Deciding):
             return Selection(name=new.name, version=old, since=since, until=until)
         if old.startswith("sha256:"):
             return Selection(name=new.name, digest=check_digest(old), since=since, until=until)
-        if (Path(old) / "pack.yaml").is_file():
+        if self._is_folder(tenant, old):
             pack = self.folder_law(tenant, Path(old), {}).pack
             return Selection(name=pack.name, digest=pack.digest, since=since, until=until)
         return Selection(name=self._name_meant(tenant, old) or old, since=since, until=until)
@@ -285,7 +285,7 @@ class Installing(Deciding):
             return None
         if text.startswith("sha256:"):
             return self._name_of(tenant, check_digest(text))
-        if (Path(text) / "pack.yaml").is_file():
+        if self._is_folder(tenant, text):
             return Path(text).resolve().name
         if not _NAME(text):
             raise NotFound(
@@ -309,9 +309,15 @@ class Installing(Deciding):
             return self._shipped_law(name) if key is None else self.kept_law(tenant, name, content)
         if new.startswith("sha256:"):
             return self.kept_law(tenant, name or self._name_of(tenant, check_digest(new)), new)
-        if (Path(new) / "pack.yaml").is_file():
+        if self._is_folder(tenant, new):
             return self.folder_law(tenant, Path(new), attachments)
         return self.law(tenant, new)
+
+    def _is_folder(self, tenant: str, text: str) -> bool:
+        """Say whether a folder is meant: a name that is installed or shipped is that, whatever lies here."""
+        if _NAME(text) and (shipped_pack(text) is not None or text in self.installer(tenant).names()):
+            return False
+        return (Path(text) / "pack.yaml").is_file()
 
     @staticmethod
     def _shipped_law(name: str) -> Law:
