@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tomllib
 from pathlib import Path
@@ -85,6 +86,28 @@ def test_every_blob_of_a_decision_keeps_its_contract(home: Path, records: list[d
         for detail in sealed:
             for noun in ("observation", "evidence"):
                 SCHEMAS.check(noun, parse_document(node._blobs.get(TENANT, detail[noun])))
+
+
+def test_evidence_that_rests_on_a_module_keeps_its_contract(tmp_path: Path):
+    """Wrong if evidence with a call in its trace could be read by nobody, whether the module answered or refused."""
+    periods = [{"from": "2025-03-01", "to": "2025-03-31", "worked_minutes": 1800, "used": []}]
+    facts = {
+        "matter": "payroll",
+        "day": "2025-03-31",
+        "employer": {"kind": "private", "employees_in_michigan": 12, "method": "accrual", "year_starts": "01-01"},
+        "employee": {"works_in_michigan": True, "hired_on": "2025-03-01"},
+    }
+    told = {**facts, "payroll": {"periods": periods}}
+    Node.init(tmp_path / "node", TENANT)
+    with Node.open(Settings.resolve(home=tmp_path / "node", environ={})) as node:
+        for each, outcome in ((told, "entitled"), (facts, "indeterminate")):
+            inputs = node.read_inputs(io.BytesIO(json.dumps(each).encode()), "json")
+            [answer] = node.decide(TENANT, "us-mi-esta", inputs)
+            sealed = answer.to_json()
+            assert sealed["outcome"] == outcome
+            evidence = parse_document(node._blobs.get(TENANT, sealed["evidence"]))
+            SCHEMAS.check("evidence", evidence)
+            assert any(entry["kind"] == "call" for entry in evidence["trace"])
 
 
 def test_every_message_in_the_outbox_keeps_its_contract(home: Path):

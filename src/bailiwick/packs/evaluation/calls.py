@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from bailiwick.canonical import canonical_bytes
+from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.errors import ModuleFailed, RecordRefused
 from bailiwick.model import JsonValue, ModuleRef, Read
 from bailiwick.packs.evaluation.hearing import Hearing, ModuleAnswer
@@ -38,7 +38,8 @@ class CallRule:
         answer = ModuleAnswer()
         if not causes:
             answer, causes = self._called(hearing, given)
-        reads = (*self._take(hearing.known.reads), *(Read(path=path) for path in self._call.facts.values()))
+        facts = (_read_of(path, within(hearing.facts, keys)) for _, path, keys in self._facts)
+        reads = (*self._take(hearing.known.reads), *facts)
         for each in self._call.gives:
             value, why = (None, causes) if causes else self._taken(each, answer.value)
             self._conclude(hearing, each, value, why, reads)
@@ -103,6 +104,18 @@ class CallRule:
             because=f"call {call.id}",
             says=call.says if not causes else None,
         )
+
+
+def _read_of(path: str, value: Any) -> Read:
+    """Tell a fact that was handed on as given: objects and lists by their digest, for evidence holds them once."""
+    if value is None:
+        return Read(path=path, is_unknown=True)
+    if isinstance(value, (bool, int, str)):
+        return Read(path=path, value=value)
+    try:
+        return Read(path=path, value=digest(canonical_bytes(value)))
+    except RecordRefused:
+        return Read(path=path, is_unknown=True)
 
 
 def _still_open(hearing: Hearing, path: str) -> list[str]:
