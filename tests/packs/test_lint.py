@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bailiwick.node import desk_pack
 from bailiwick.packs import EngineName, Finding, LintReport, Pack, lint, load_pack, lock_of, start_pack, write_lock
 
 
@@ -182,6 +183,14 @@ def test_a_fact_without_a_question_is_a_fault_where_others_have_one():
     files["interview/questions.yaml"] = interview.encode()
     (finding,) = found_in(files, "no-question")
     assert (finding.place.file, finding.place.pointer) == ("schemas/input.json", "/properties/days_out")
+
+
+def test_what_a_document_says_needs_no_question():
+    """Wrong if people were to be asked for what stands in the manifest that they hand in."""
+    pack, files = desk_pack("us-epa-emanifest")
+    assert pack.questions
+    assert pack.foreign
+    assert [each for each in lint(pack, files, inputs=20).findings if each.remark.check == "no-question"] == []
 
 
 def test_a_lock_that_is_out_of_date_names_what_changed():

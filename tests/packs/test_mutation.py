@@ -40,6 +40,7 @@ def survivors(pack: Pack, rule: str) -> set[str]:
         ("m.a * 0", ["m.a / 0", "m.a * 1", "m.a * (-1)"]),
         ("m.a - 1", ["m.a - 0", "m.a - 2"]),
         ("in.a in ['x', 'y']", []),
+        ("add_months(in.a, p.b, 'down')", ["add_months(in.a, p.b, 'up')"]),
         ("m.a % 7 + 1", ["m.a * 7 + 1", "m.a % 6 + 1", "m.a % 8 + 1", "m.a % 7 - 1", "m.a % 7 + 0", "m.a % 7 + 2"]),
     ],
 )
@@ -125,6 +126,14 @@ def test_more_expressions_than_a_pack_may_have_are_compiled_beside_it(osha: Pack
     """Wrong if the limit on a pack's expressions stopped its trial."""
     for _ in range(40):
         assert sum(1 for _ in mutants_of(osha)) > 100
+
+
+def test_an_expression_of_many_conjuncts_loses_no_mutant(build: Callable[..., Pack], parsed):
+    """Wrong if the longest rules were the ones that nobody bends."""
+    measures = parsed("rules/measures.yaml")
+    measures["measures"][2]["expr"] = " && ".join(["!in.is_exempt"] * 110)
+    pack = build({"rules/measures.yaml": measures})
+    assert sum(each.rule == "measure is_capped" for each in mutants_of(pack)) == 110 + 109
 
 
 def test_a_new_pack_is_strong_from_the_start():

@@ -39,6 +39,8 @@ _BENT = {
     "true": "false",
     "false": "true",
 }
+_ROUNDINGS = {"down": "up", "up": "down", "refuse": "down"}
+"""Words that ``add_months`` takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,15 +143,12 @@ def mutate(
 
 def mutants_of(pack: Pack) -> Iterator[Mutant]:
     """Give every mutant of a pack: expressions, values and dates of parameters, the order of rows."""
-    language = pack.language.apart()
-    for number, site in enumerate(sites_of(pack)):
-        if number % 100 == 0:
-            language = language.apart()
+    for site in sites_of(pack):
         if site.part == "when" and site.rule == f"row {pack.rows[-1].id}":
             continue
         for kind, text in bent(site.expression.text):
             try:
-                expression = language.compile(text, site.expression.type)
+                expression = pack.language.apart().compile(text, site.expression.type)
             except SyntaxFault:
                 # What does not compile is no law: an author could not have written it.
                 continue
@@ -178,6 +177,10 @@ def _bent_piece(kind: str, word: str) -> Iterator[tuple[str, str]]:
                 yield "boundary", str(each)
         if number == 0:
             yield "boundary", "(-1)"
+    elif kind == "text":
+        quote, rounding = word[0], _ROUNDINGS.get(word[1:-1])
+        if rounding is not None:
+            yield "rounding", f"{quote}{rounding}{quote}"
     elif word in _BENT:
         kinds = {"&&": "joint", "||": "joint", "true": "constant", "false": "constant"}
         name = "comparison" if word[0] in "<>=!" else kinds.get(word, "arithmetic")

@@ -42,16 +42,18 @@ def _unused(pack: Pack) -> Iterator[Remark]:
         if parameter.path not in read:
             yield fault("unused", f"parameter {parameter.id}", "no rule reads it", "read it, or take it out")
     unread = [each.path for each in fields_of(pack.input_schema) if each.path not in read]
-    unread = [path for path in unread if path not in (KNOWN_AT, pack.legal_date_path)]
+    given = tuple(path for call in pack.calls for path in call.facts.values())
+    unread = [path for path in unread if path not in (KNOWN_AT, pack.legal_date_path, *given)]
+    unread = [path for path in unread if not path.startswith(tuple(f"{each}." for each in given))]
     if unread:
         yield advice("unused", "inputs", f"no rule reads {', '.join(unread)}", "read them, or leave them to a reader")
     for rule in (rule for level in pack.levels for rule in level.rules):
         if isinstance(rule, Measure | Table) and rule.path not in read:
             noun = "measure" if isinstance(rule, Measure) else "table"
             yield advice("unused", f"{noun} {rule.id}", "no rule reads it", "let a rule rest on it, if it decides")
-    given = {row.outcome for row in pack.rows}
+    concluded = {row.outcome for row in pack.rows}
     for outcome in pack.outcomes:
-        if outcome not in given and outcome != INDETERMINATE:
+        if outcome not in concluded and outcome != INDETERMINATE:
             yield fault("unused", f"outcome {outcome}", "no row gives this outcome", "give it, or take it out")
     units = {rule.unit for rule in pack.parameters} | {each.unit for each in pack.inputs}
     units |= {getattr(rule, "unit", None) for level in pack.levels for rule in level.rules}
@@ -149,12 +151,16 @@ def _sentences(pack: Pack) -> Iterator[Remark]:
 
 
 def _questions(pack: Pack) -> Iterator[Remark]:
-    """Find facts that an interview could not ask for; a pack without any question has no interview."""
+    """Find facts that an interview could not ask for; a pack without any question has no interview.
+
+    Readings of a policy bring words of their own, and what stands in a document is taken from there.
+    """
     if not pack.questions:
         return
-    switches = {policy.path for policy in pack.policies}
+    known = {policy.path for policy in pack.policies}
+    known |= {rule.path for document in pack.foreign for rule in document.rules}
     for each in pack.inputs:
-        if each.path not in pack.questions and each.path not in switches:
+        if each.path not in pack.questions and each.path not in known:
             message = f"rules read {each.path}, and there is no question for it"
             yield fault(
                 "no-question", f"input {each.path}", message, "give its property in schemas/input.json an x-question"
