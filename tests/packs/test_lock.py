@@ -29,7 +29,7 @@ from bailiwick.packs import (
     write_lock,
 )
 from bailiwick.packs.format.lock import LOCK_BYTES_MAX
-from bailiwick.packs.language.trees import digest_of_trees, tree_of
+from bailiwick.packs.language.compiled import digest_of_trees, tree_of
 from bailiwick.schema import Schemas
 from bailiwick.trust import TrustedKeys
 
@@ -221,7 +221,7 @@ def test_syntax_trees_are_the_same_bytes_in_every_process():
     """A pack that was signed in one process would be refused in the next: the engine's maps have no order."""
     program = (
         "from bailiwick.packs.language.expressions import Language\n"
-        "from bailiwick.packs.language.trees import digest_of_trees\n"
+        "from bailiwick.packs.language.compiled import digest_of_trees\n"
         "texts = ['in.a + 1 > 2 && p.b < in.a * 3', \"in.t.exists(x, x == 'a' || x == 'b') ? in.a : p.b\"]\n"
         "language = Language({'in.a': 'integer', 'p.b': 'integer', 'in.t': 'strings'})\n"
         "print(digest_of_trees([language.compile(text, None) for text in texts]))\n"

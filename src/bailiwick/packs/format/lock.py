@@ -17,8 +17,8 @@ from bailiwick.keys import Signer, Verifier
 from bailiwick.model import JsonValue
 from bailiwick.packs.format.files import LOCK, SIGNATURE, content_of, contract_named
 from bailiwick.packs.format.pack import Pack
+from bailiwick.packs.language.compiled import digest_of_trees
 from bailiwick.packs.language.expressions import Expression
-from bailiwick.packs.language.trees import digest_of_trees
 from bailiwick.schema import parse_document
 from bailiwick.trust import TrustedKeys, sign_manifest, unsigned, verify_manifest
 
