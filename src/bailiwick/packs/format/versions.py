@@ -12,7 +12,7 @@ from bailiwick.packs.format.pack import FORMAT_1, FORMAT_2
 
 FORMATS = (FORMAT_1, FORMAT_2)
 
-_FILES = frozenset(
+FILES_OF_SECOND = frozenset(
     {
         "pack-calls",
         "pack-controls",
@@ -25,7 +25,7 @@ _FILES = frozenset(
 )
 """Contracts of files that a pack of the first version has not."""
 
-_KEYS: Mapping[str, tuple[str, ...]] = {
+KEYS_OF_SECOND: Mapping[str, tuple[str, ...]] = {
     "pack-manifest": (
         "attachments",
         "domains",
@@ -40,7 +40,6 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "pack-parameters": ("parameters/*/by",),
     "pack-cases": ("cases/*/error",),
     "pack-table": ("collect", "priority"),
-    "pack-cases": ("cases/*/error",),
     "pack-effects": ("effects/*/approval", "effects/*/schema"),
 }
 """Members of files that a pack of the first version has not; ``*`` is each item of a list."""
@@ -68,10 +67,10 @@ def note_unknown(declared: str, faults: Faults) -> None:
 def check_versions(paths: Mapping[str, bytes], documents: Mapping[str, Document], faults: Faults) -> None:
     """Note everything of the second version in a pack of the first."""
     for path in paths:
-        if contract_of(path) in _FILES or is_second_schema(path):
+        if contract_of(path) in FILES_OF_SECOND or is_second_schema(path):
             _note(faults, path, "", f"a file {path}")
     for path, document in documents.items():
-        for members in _KEYS.get(contract_of(path) or "", ()):
+        for members in KEYS_OF_SECOND.get(contract_of(path) or "", ()):
             for pointer in _places(document.value, members.split("/"), ""):
                 _note(faults, path, pointer, pointer.rpartition("/")[2])
         if contract_of(path) == "pack-table" and document.value.get("hit") not in (*_HITS, None):
