@@ -1,4 +1,4 @@
-"""The first version of the format does not grow: what a pack of it may hold was settled, and is listed beside this file."""
+"""The first version of the format does not grow: what a pack of it may hold is settled, and listed beside this file."""
 
 from __future__ import annotations
 
