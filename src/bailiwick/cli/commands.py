@@ -265,7 +265,7 @@ COMMANDS = (
     ),
     Command("effects list", effects.list_effects, ("effects list --json", "effects list --state waiting")),
     Command("effects show", effects.show, ("effects show KEY", "effects show KEY --json")),
-    Command("effects run", effects.run_effects, ("effects run", "effects run --json", "effects run --watch")),
+    Command("effects run", effects.run_effects, ("effects run", "effects run --json")),
     Command("effects retry", effects.retry, ("effects retry KEY", "effects retry --dead --json")),
     Command("effects cancel", effects.cancel, ("effects cancel KEY --reason superseded",)),
     Command("effects approve", effects.approve, ("effects approve KEY", "effects approve KEY --json")),

@@ -51,16 +51,24 @@ class EffectReceiver:
     """Serves on this machine, each request in a thread of its own. A context manager.
 
     ``acts`` has the body of the first message under each key, ``refused`` the status of each request that was refused,
-    ``asked`` counts every request. ``before`` is called with each key before it is acted upon.
+    ``asked`` counts every request. ``before`` is called with each key before it is acted upon, ``after`` once that is
+    done and nobody was told yet.
     """
 
-    def __init__(self, *, is_signed: IsSigned, before: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        *,
+        is_signed: IsSigned,
+        before: Callable[[str], None] = lambda _: None,
+        after: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.acts: dict[str, bytes] = {}
         self.refused: list[int] = []
         self.asked = 0
         self.fence = 0
         self._is_signed = is_signed
         self._before = before
+        self._after = after
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -92,7 +100,8 @@ class EffectReceiver:
             self.fence = int(fence)
             is_known = key in self.acts
             self.acts.setdefault(key, body)
-            return 202, is_known
+        self._after(key)
+        return 202, is_known
 
 
 def _handler(receiver: EffectReceiver) -> type[BaseHTTPRequestHandler]:
@@ -109,6 +118,7 @@ def _handler(receiver: EffectReceiver) -> type[BaseHTTPRequestHandler]:
             status, was_before = receiver.take(self.headers, body)
             if status >= 400:
                 receiver.refused.append(status)
+            self.close_connection = True
             self.send_response(status)
             self.send_header("Content-Length", "0")
             if was_before:
