@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
         place = Path(folder)
         rows = [*start.measure(place / "start"), *decide.measure(options.input, place)]
-        rows += rules.measure()
+        rows += [*rules.measure(), *rules.population()]
         rows += replay.measure(place / "replay", replay.DECISIONS_FULL if options.full else replay.DECISIONS)
         rows += append.measure(place / "append")
         rows += sinks.measure(place / "sinks")

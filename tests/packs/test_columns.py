@@ -226,6 +226,18 @@ def test_columns_that_are_no_population_are_refused(pack: Pack, columns: dict[st
     assert caught.value.code == "columns-shape"
 
 
+def test_a_case_with_a_long_list_is_judged_alone(build: Callable[..., Pack], parsed: Callable[[str], Any]):
+    """What the engine gives up after so many steps would have a value in a forecast."""
+    measures = parsed("rules/measures.yaml")
+    text = "in.tags.all(t, in.tags.all(u, u == t))"
+    measures["measures"].append({"id": "x", "type": "boolean", "expr": text, "cite": "ACT 1"})
+    pack = build({"rules/measures.yaml": measures})
+    tags = [["a"] * 99, ["a"] * 100, ["a"] * 1_000, ["a"] * 99 + ["b"], None]
+    found = evaluate_columns(pack, {"in.tags": tags, "in.headcount": [1] * 5}, "2022-01-01")
+    assert found.measures["x"] == [True, None, None, False, None]
+    check(pack, ["in.tags", "in.headcount"], [(each, 1) for each in tags], "2022-01-01")
+
+
 def test_no_cases_come_to_no_outcomes(pack: Pack):
     """An empty survey would be an error."""
     assert evaluate_columns(pack, {"in.headcount": []}, "2022-01-01").outcomes == []

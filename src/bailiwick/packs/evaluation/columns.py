@@ -13,6 +13,7 @@ from typing import Any
 
 from bailiwick.errors import UsageRefused
 from bailiwick.model import JsonValue
+from bailiwick.packs.evaluation.evaluate import evaluate
 from bailiwick.packs.evaluation.impacts import WITHIN_MINUTES_MAX
 from bailiwick.packs.evaluation.known import value_fault
 from bailiwick.packs.evaluation.tables import hit_value
@@ -26,14 +27,17 @@ from bailiwick.packs.language.syntax import SyntaxFault
 
 CASES_MAX = 1_000_000
 """Most cases of one population."""
+ITEMS_MAX = 99
+"""Longest list of facts that is judged in columns; a case with a longer one is judged alone, where the engine counts
+the steps of comprehensions and may give up. Two of them, nested, over so many items stay below what it counts to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
     """What a pack made of every case, in the order given: measures by id (None: indeterminate), and outcomes."""
 
-    measures: Mapping[str, Sequence[JsonValue]]
-    outcomes: Sequence[str]
+    measures: Mapping[str, list[JsonValue]]
+    outcomes: list[str]
 
 
 def evaluate_columns(pack: Pack, columns: Mapping[str, Sequence[JsonValue]], legal_date: str) -> Population:
@@ -56,7 +60,13 @@ def evaluate_columns(pack: Pack, columns: Mapping[str, Sequence[JsonValue]], leg
     plan: _Plan | None = pack.prepared.get("columns")
     if plan is None:
         plan = pack.prepared["columns"] = _Plan(pack)
-    return plan.judge(columns, check_date(legal_date))
+    found = plan.judge(columns, check_date(legal_date))
+    for number in plan.long_cases(columns):
+        alone = evaluate(pack, _facts(columns, number), legal_date)
+        found.outcomes[number] = alone.impact.outcome
+        for each in alone.measurements:
+            found.measures[each.id][number] = each.value
+    return found
 
 
 class _Plan:
@@ -115,6 +125,20 @@ class _Plan:
         paths = [path for rule in self._rules for path in (rule.paths if isinstance(rule, Call) else (rule.path,))]
         measures = {path.removeprefix("m."): list(rows_of(sheet.columns[path], sheet.count)) for path in paths}
         return Population(measures=measures, outcomes=outcomes)
+
+    def long_cases(self, columns: Mapping[str, Sequence[JsonValue]]) -> list[int]:
+        """Give the cases that hold a list longer than ``ITEMS_MAX``; none where a module's answers are given too."""
+        if columns.keys() & self._gives.keys():
+            return []
+        lists = [columns[path] for path in columns if self._types[path].endswith("s")]
+        return sorted(
+            {
+                number
+                for column in lists
+                for number, value in enumerate(column)
+                if type(value) is list and len(value) > ITEMS_MAX
+            }
+        )
 
     # --- facts --------------------------------------------------------------------------------------------------------
 
@@ -177,18 +201,26 @@ class _Plan:
         """Judge a table once for all cases that are alike in what it reads."""
         paths = list(dict.fromkeys(path for each in table.expressions for path in each.reads))
         asked = sorted({path for each in table.expressions for path in each.asked})
-        rows = [rows_of(sheet.columns[path], sheet.count) for path in paths]
-        rows += [rows_of(sheet.given[path], sheet.count) for path in asked]
-        if not rows or not sheet.count:
-            return self._hits(_Sheet(sheet.columns, sheet.given, sheet.count), table)
-        keys = list(zip(*rows, strict=True))
-        alike = dict(zip(map(_hashable, keys), keys, strict=True))
-        parts: list[Column] = [list(part) for part in zip(*alike.values(), strict=True)]
-        columns, given = dict(zip(paths, parts, strict=False)), dict(zip(asked, parts[len(paths) :], strict=True))
-        found = rows_of(self._hits(_Sheet(columns, given, len(alike)), table), len(alike))
-        return list(map(dict(zip(alike, found, strict=True)).__getitem__, map(_hashable, keys)))
+        varying = [path for path in paths if not isinstance(sheet.columns[path], Same)]
+        also = [path for path in asked if not isinstance(sheet.given[path], Same)]
+        rows = [rows_of(sheet.columns[path], sheet.count) for path in varying]
+        rows += [rows_of(sheet.given[path], sheet.count) for path in also]
+        if not rows:
+            return Same(self._hits(_Sheet(sheet.columns, sheet.given, 1), table)[0])
+        if not sheet.count:
+            return []
+        keys = list(map(_hashable, zip(*rows, strict=True)) if self._reads_lists(table) else zip(*rows, strict=True))
+        alike = list(dict.fromkeys(keys))
+        parts = [[list(each) if type(each) is tuple else each for each in part] for part in zip(*alike, strict=True)]
+        columns = {path: sheet.columns[path] for path in paths} | dict(zip(varying, parts, strict=False))
+        given = {path: sheet.given[path] for path in asked} | dict(zip(also, parts[len(varying) :], strict=True))
+        found = self._hits(_Sheet(columns, given, len(alike)), table)
+        return list(map(dict(zip(alike, found, strict=True)).__getitem__, keys))
 
-    def _hits(self, sheet: _Sheet, table: Table) -> Column:
+    def _reads_lists(self, table: Table) -> bool:
+        return any(self._types[path].endswith("s") for each in table.expressions for path in each.reads)
+
+    def _hits(self, sheet: _Sheet, table: Table) -> list[Any]:
         """Give what each case comes to: of the rows that hold, what the hit policy makes; None past an unknown row."""
         hits: list[list[Any] | None] = [[] for _ in range(sheet.count)]
         waiting: Sequence[int] = range(sheet.count)
@@ -248,8 +280,21 @@ class _Sheet:
         return expression.over(self.columns, self.given, self.count)
 
 
+def _facts(columns: Mapping[str, Sequence[JsonValue]], number: int) -> dict[str, JsonValue]:
+    """Give one case as objects within objects; what is None is absent."""
+    facts: dict[str, Any] = {}
+    for path, column in columns.items():
+        *outer, last = path.split(".")[1:]
+        place = facts
+        for key in outer:
+            place = place.setdefault(key, {})
+        if column[number] is not None:
+            place[last] = column[number]
+    return facts
+
+
 def _hashable(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Give a key for values that may be lists; true and 1 never stand in one column."""
+    """Give a key for values that may be lists, as tuples, which are as good; true and 1 never stand in one column."""
     return tuple([tuple(each) if type(each) is list else each for each in row])
 
 

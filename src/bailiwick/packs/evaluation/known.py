@@ -144,7 +144,7 @@ def within(facts: Mapping[str, JsonValue], keys: tuple[str, ...]) -> Any:
     """Give what stands in facts at the end of some keys, or None."""
     value: Any = facts
     for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
+        value = value.get(key) if type(value) is dict or isinstance(value, Mapping) else None
     return value
 
 

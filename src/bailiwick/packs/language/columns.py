@@ -193,6 +193,9 @@ class _Pass:
 
     def _reckoned(self, function: Callable[..., Any], parts: list[Column]) -> Column:
         """Ask the calendar, once for all cases with the same dates."""
+        if all(isinstance(part, Same) for part in parts):
+            values = tuple(part.value for part in parts if isinstance(part, Same))
+            return Same(None if None in values else _dated(function, values))
         rows = list(zip(*(rows_of(part, self._count) for part in parts), strict=True))
         answers = {row: None if None in row else _dated(function, row) for row in set(rows)}
         return list(map(answers.__getitem__, rows))

@@ -30,6 +30,9 @@ LISTS_MAX = 1_000
 PROGRAMS_MAX = 5_000
 """Most expressions of one pack, their conjuncts counted; each costs up to a tenth of a millisecond to compile."""
 
+TOO_MANY_STEPS = "too-many-steps"
+"""The cause where comprehensions take more steps than the engine does in one go: 10,000 items in all."""
+
 TEXT_CHARACTERS_MAX = 10_000
 """Longest text that an expression gives."""
 ITEMS_MAX = 1_000
@@ -98,7 +101,10 @@ class Expression:
         """
         if self.constant is not None:
             return self.constant
-        result = self.program.eval(scope)
+        try:
+            result = self.program.eval(scope)
+        except RuntimeError:  # the engine counts the steps of comprehensions, and gives up at a fixed number
+            return None, self._why(scope, causes, TOO_MANY_STEPS)
         value = result.plain_value()
         if value is True or value is False:
             return value, ()
@@ -116,7 +122,7 @@ class Expression:
         if self.joint == "||":
             return "no alternative holds: " + self.text
         for part in self.parts:
-            if part.program.eval(scope).plain_value() is False:
+            if part.answer(scope, {})[0] is False:
                 return part.failed(scope) or f"this does not hold: {part.text}"
         return None
 
@@ -124,9 +130,7 @@ class Expression:
         """Collect the causes of those parts alone that could not be judged."""
         found: dict[str, None] = {}
         for part in self.parts:
-            result = part.program.eval(scope)
-            if result.type() == self.error:
-                found.update(dict.fromkeys(part._why(scope, causes, result.plain_value())))
+            found.update(dict.fromkeys(part.answer(scope, causes)[1]))
         if not self.parts:
             for path in self.reads:
                 found.update(dict.fromkeys(causes.get(path, ())))
@@ -303,8 +307,9 @@ def _engine_cause(error: str, text: str) -> str:
     """Say an engine's error in our own words, so that evidence does not change with the engine's."""
     if "by zero" in error:
         return f"division-by-zero: {text}"
-    if NO_DATE in error:
-        return f"{NO_DATE}: {text}"
+    for cause in (NO_DATE, TOO_MANY_STEPS):
+        if cause in error:
+            return f"{cause}: {text}"
     if "overflow" in error or "too big" in error:
         return f"overflow: {text}"
     return f"no-value: {text}"

@@ -159,12 +159,21 @@ class Together:
             items = []
             scope = self.language.scope(dict(zip(self.names, self._take(values), strict=True)))
             for program in self._programs:
-                listed = program.eval(scope).plain_value()
-                if type(listed) is not list:
+                listed = _listed(program, scope)
+                if listed is None:
                     items = None
                     break
                 items = items + listed if items else listed
         return Run(self, values, unknown, causes, items)
+
+
+def _listed(program: Any, scope: Any) -> list[Any] | None:
+    """Give the list of a program; None where it has none, or takes more steps than the engine does in one go."""
+    try:
+        listed = program.eval(scope).plain_value()
+    except RuntimeError:
+        return None
+    return listed if type(listed) is list else None
 
 
 class _Constant:
