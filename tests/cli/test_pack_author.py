@@ -135,6 +135,16 @@ def test_what_is_no_pack_is_named(cli, folder):
         assert (ran.code, json.loads(ran.err)["error"]["code"]) == (4, "pack-not-found")
 
 
+@pytest.mark.parametrize("name", ["payments-release", "us-epa-emanifest", "us-mi-esta", "us-osha-1904"])
+def test_every_pack_that_ships_holds_to_what_authors_are_asked_for(cli, name):
+    """Wrong if law that ships were tried less than anybody else's; modules that it calls are run."""
+    tested = cli("pack", "test", name, "--coverage", "--inputs", "100", "--json")
+    assert (tested.code, tested.json["failed"], tested.json["uncovered"]) == (0, [], [])
+    linted = cli("pack", "lint", name, "--inputs", "100", "--json")
+    assert [each for each in linted.json["findings"] if each["level"] == "fault"] == []
+    assert linted.code == 0
+
+
 # --- watching ---------------------------------------------------------------------------------------------------------
 
 

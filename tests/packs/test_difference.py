@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bailiwick.packs import Pack, PackDifference, difference
+from bailiwick.packs import Pack, PackDifference, difference, load_pack, start_pack
 
 
 def changes(found: PackDifference, section: str) -> list[dict[str, Any]]:
@@ -118,6 +118,32 @@ def test_a_case_that_the_other_pack_takes_no_input_of_is_left_out(build: Callabl
     found = difference(build(), build({"schemas/input.json": new, "tests/cases.yaml": {"cases": [case]}}))
     assert found.tried == 1
     assert [each["change"] for each in changes(found, "cases")] == ["removed", "added"]
+
+
+def new_pack(**changes: tuple[str, str]) -> Pack:
+    """Give a new pack with some text of some files replaced."""
+    files = start_pack("town-fees")
+    for path, (old, new) in changes.items():
+        text = files[path].decode()
+        assert old in text
+        files[path] = text.replace(old, new).encode()
+    return load_pack("town-fees", files)
+
+
+def test_words_and_properties_are_compared():
+    """Wrong if people were asked another question, or less were promised, and the report said nothing."""
+    new = new_pack(
+        **{
+            "schemas/input.json": ("For how many days was the book out?", "How long was it out?"),
+            "tests/properties.yaml": ("m.fee <= p.fee_cents_max", "m.fee <= 9999"),
+        }
+    )
+    found = difference(new_pack(), new)
+    assert [(each["name"], each["after"]) for each in changes(found, "words")] == [
+        ("question in.days_out", {"en": "How long was it out?"})
+    ]
+    assert changes(found, "properties")[0]["after"] == {"holds": "m.fee <= 9999"}
+    assert changes(found, "inputs") == []
 
 
 def test_true_is_not_one(build: Callable[..., Pack], parsed):

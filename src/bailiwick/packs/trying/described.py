@@ -11,6 +11,7 @@ from bailiwick.packs.format.pack import (
     Assumption,
     Call,
     Case,
+    Control,
     EffectRule,
     ImpactRow,
     InputField,
@@ -18,9 +19,11 @@ from bailiwick.packs.format.pack import (
     Pack,
     Parameter,
     Policy,
+    Property,
     Table,
     TableRow,
 )
+from bailiwick.packs.format.texts import own_texts
 from bailiwick.packs.language.expressions import Expression
 from bailiwick.packs.language.syntax import pieces
 from bailiwick.packs.trying.generated import rule_of
@@ -35,9 +38,15 @@ SECTIONS = (
     "rules",
     "outcomes",
     "effects",
+    "controls",
+    "words",
     "cases",
+    "properties",
 )
 """What packs are compared in, in the order of a report."""
+
+_ASKED = ("question ", "help ", "why ", "option ", "section ", "unit ")
+"""Keys of words that stand in no other section."""
 
 Things: TypeAlias = Mapping[str, Mapping[str, JsonValue]]
 """What one section of a pack holds: by name, what each says by aspect."""
@@ -55,7 +64,10 @@ def described(pack: Pack) -> dict[str, Things]:
         "rules": dict(_rules(pack)),
         "outcomes": {name: {"text": text} for name, text in pack.outcomes.items()},
         "effects": {each.id: _effect(each) for each in pack.effects},
+        "controls": {each.id: _control(each) for each in pack.controls},
+        "words": dict(_words(pack)),
         "cases": {case.name: _case(case) for case in pack.cases},
+        "properties": {each.id: _property(each) for each in pack.properties},
     }
 
 
@@ -83,7 +95,11 @@ def _manifest(pack: Pack) -> dict[str, JsonValue]:
 
 def _input(pack: Pack, each: InputField) -> dict[str, JsonValue]:
     rule = rule_of(pack.input_schema, each.keys)
-    return {"type": each.type, "unit": each.unit, "schema": _given(rule, "type", "x-unit", "description", "title")}
+    return {
+        "type": each.type,
+        "unit": each.unit,
+        "schema": _given(rule, "type", "x-unit", "x-question", "description", "title"),
+    }
 
 
 def _parameter(parameter: Parameter) -> dict[str, JsonValue]:
@@ -173,8 +189,27 @@ def _effect(effect: EffectRule) -> dict[str, JsonValue]:
         "parameters": {name: _plain(each) for name, each in effect.parameters.items()},
         "cite": _texts(effect.cite),
         "say": effect.says,
-        "approval": effect.approval is not None,
+        "schema": effect.schema,
+        "approval": None if effect.approval is None else {"within_minutes": effect.approval.within_minutes},
     }
+
+
+def _control(control: Control) -> dict[str, JsonValue]:
+    return {"title": control.title, "cite": _texts(control.cite), "rules": _texts(sorted(control.rules))}
+
+
+def _property(each: Property) -> dict[str, JsonValue]:
+    return {"text": each.text, "when": _plain(each.when), "holds": _plain(each.holds)}
+
+
+def _words(pack: Pack) -> Iterator[tuple[str, dict[str, JsonValue]]]:
+    """Give what people are asked in the pack's own language, and everything that it says in another."""
+    own = pack.languages[0] if pack.languages else "own"
+    for key, text in own_texts(pack).items():
+        said: dict[str, JsonValue] = {own: text} if key.startswith(_ASKED) else {}
+        said |= {language: texts[key] for language, texts in pack.texts.items() if key in texts}
+        if said:
+            yield key, said
 
 
 def _case(case: Case) -> dict[str, JsonValue]:
