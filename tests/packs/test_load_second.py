@@ -190,6 +190,12 @@ def test_sections_controls_and_properties_are_kept_in_order():
     assert pack.property_language is not None
 
 
+def test_a_property_may_hold_of_every_case():
+    """An author would have to write a condition that says nothing."""
+    properties = bent("tests/properties.yaml", ["properties", 0, "when"], None)
+    assert load({"tests/properties.yaml": properties}).properties[0].when is None
+
+
 def test_what_properties_read_is_not_read_by_rules():
     """A fact that only a property reads would be bound in every decision, and change its evidence."""
     properties = bent("tests/properties.yaml", ["properties", 0, "holds"], "has(in.day)")
