@@ -12,6 +12,7 @@ from bailiwick.cli.effects import STATES
 from bailiwick.model import Actor, Draft, EffectState
 from bailiwick.node import Node
 from bailiwick.settings import Settings
+from tests.cli.test_module import KEY, write_module
 
 
 @pytest.fixture
@@ -151,6 +152,30 @@ def test_settings_that_cannot_be_used_are_told_and_lose_no_effect(asked, folder,
     assert told
     assert not (folder / ".bailiwick/tenants/local/outbox").exists()
     assert cli("effects", "list", "--state", "dead", "--json").out == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ('{"ok":{}}', "done"),
+        ('{"error":{"code":"no-account","message":"there is none"}}', "dead"),
+        ("no answer at all", "dead"),
+    ],
+)
+def test_a_module_performs_effects_within_its_grants(asked, folder, answer, state):
+    """If it failed, effects could not be performed by code that the tenant signed for, or a refusal would pass."""
+    cli, key = asked
+    write_module(folder / "greeter", answer=answer)
+    assert cli("module", "trust", KEY).code == 0
+    assert cli("module", "install", "greeter").code == 0
+    kinds = {each["type"] for each in cli("effects", "list", "--json").lines}
+    for kind in kinds:
+        settle(folder, f'\n[effects.{kind}]\nchannel = "module"\nmodule = "greeter"\nfunction = "greet"\n')
+    cli("effects", "run")
+    shown = cli("effects", "show", key, "--json").json
+    assert shown["state"] == state
+    types = [each["event_type"] for each in cli("ledger", "tail", "--count", "60", "--json").lines]
+    assert types.count("module.called") == len(cli("effects", "list", "--json").lines)
 
 
 def test_the_key_that_signs_effects_stays_the_same(decided, folder):
