@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import threading
 
 import pytest
 
@@ -216,6 +217,27 @@ def test_an_approval_is_said_once_and_listed(decided, unapproved):
     assert decided("effects", "deny", second, "--reason", "not theirs", "--json").json["state"] == "refused"
     ran = decided("effects", "approve", second, "--json")
     assert (ran.code, codes(ran)) == (3, "effect-settled")
+
+
+def test_two_people_who_approve_at_once_leave_one_record(unapproved, folder):
+    """If it failed, an effect would have been approved twice, by two records."""
+    said: list = []
+
+    def approve() -> None:
+        """Approve on a node of one's own, as another process would."""
+        with Node.open(Settings.resolve(home=folder / ".bailiwick", environ={})) as node:
+            said.extend(node.oversight("local").approve(key) for key in unapproved)
+
+    threads = [threading.Thread(target=approve) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(each.is_new for each in said) == len(unapproved)
+    assert len(said) == 3 * len(unapproved)
+    with Node.open(Settings.resolve(home=folder / ".bailiwick", environ={})) as node:
+        types = [record.event_type for record in node.ledger("local").records()]
+    assert types.count("effect.approved") == len(unapproved)
 
 
 # --- the panic switch -----------------------------------------------------------------------------------------------
