@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from bailiwick.adapters.clock_memory import MemoryClock
+from bailiwick.canonical import digest
 from bailiwick.decisions import RawInput
 from bailiwick.errors import LedgerBroken, NotFound, NotTrusted, PackRefused, UsageRefused
 from bailiwick.keys import Signer, new_secret
@@ -19,6 +21,7 @@ from bailiwick.node.installing import engine_name
 from bailiwick.packs import content_of, load_pack, lock_of, sign_lock, write_lock
 from bailiwick.schema import Schemas
 from bailiwick.settings import Settings
+from bailiwick.supervisor.ledgerstate import RECORDS_PER_KEEPING
 from tests.law import NAME, LeaveLaw, facts
 
 TENANT = "local"
@@ -179,6 +182,35 @@ def test_a_key_that_is_revoked_stops_what_it_signed(stand: Stand):
         stand.node.activate_pack(TENANT, NAME, "1.0.0")
 
 
+def test_files_that_a_pack_pins_are_found_by_what_they_are_and_kept(stand: Stand):
+    """Wrong if law could be installed without a text that it rests on, or with another text in its place."""
+    text, place = b"The act, as its publisher has it.", stand.folder / "texts"
+    found = f"sha256: {digest(text)[7:]}, url: 'https://example.org/act', licence: CC0-1.0"
+    pinned = f"attachments: [{{path: act.txt, {found}}}]\n"
+    folder = LeaveLaw().write(stand.folder / "law")
+    (folder / "pack.yaml").write_text((folder / "pack.yaml").read_text() + pinned)
+    (place / "inner").mkdir(parents=True)
+    (place / "inner" / "any name").write_bytes(text)
+    (place / "act.txt").write_bytes(b"Something else.")
+    _, files, _ = stand.node.sign_pack(TENANT, folder, {})
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    with pytest.raises(PackRefused) as caught:
+        stand.node.offer(TENANT, folder, {})
+    assert caught.value.code == "pack-attachment"
+    (place / "link").symlink_to(folder / "pack.yaml")
+    found = stand.node.attachments_in(place)
+    assert sorted(found) == sorted([digest(text), digest(b"Something else.")])
+    stand.node.install_pack(TENANT, stand.node.offer(TENANT, folder, found))
+    shutil.rmtree(place)
+    stand.reopen()
+    assert stand.decide() == "capped"
+    (attached,) = stand.node.law(TENANT, NAME).pack.attachments
+    assert attached.content == text
+    (record,) = [each for each in stand.node.ledger(TENANT).records() if each.event_type == "pack.installed"]
+    assert record.detail["attachments"] == [digest(text)]
+
+
 # --- which version, and when ----------------------------------------------------------------------------------------
 
 
@@ -320,6 +352,20 @@ def test_the_next_process_knows_what_is_installed(stand: Stand):
     assert stand.version() == "2.0.0"
 
 
+def test_a_long_history_is_not_folded_by_each_process(stand: Stand):
+    """Wrong if deciding took longer to begin the more was decided."""
+    stand.install(LeaveLaw())
+    inputs = [RawInput(media="json", body=json.dumps(FACTS))] * RECORDS_PER_KEEPING
+    assert len(list(stand.node.decide(TENANT, NAME, inputs))) == RECORDS_PER_KEEPING
+    stand.decide()
+    stand.reopen()
+    size = stand.node.ledger(TENANT).size()
+    state = stand.node.installer(TENANT).state
+    kept = json.loads((stand.home / "tenants" / TENANT / "cursors" / "modules.json").read_bytes().partition(b"\n")[2])
+    assert size - kept["cursor"]["count"] < 10
+    assert state.now().cursor.count == size
+
+
 def test_a_kept_state_that_was_changed_is_not_believed(stand: Stand):
     """Wrong if a byte in a file beside the ledger could bring an old version back."""
     stand.install(LeaveLaw())
@@ -362,6 +408,9 @@ def test_another_tenant_has_its_own_law(stand: Stand):
 def test_a_corrected_reading_names_what_it_corrects(stand: Stand):
     """Wrong if nobody could see that an earlier decision rested on a reading that was given up."""
     stand.install(LeaveLaw())
+    stand.decide()
+    decided = stand.node.ledger(TENANT).size() - 1
+    assert "superseded_by" not in stand.node.explain(TENANT, decided).to_json()["pack"]
     stand.install(LeaveLaw(version="1.0.1", cap=4_400, supersedes="1.0.0"))
     later = stand.node.installer(TENANT).superseding(NAME, "1.0.0")
     assert later is not None
@@ -369,6 +418,16 @@ def test_a_corrected_reading_names_what_it_corrects(stand: Stand):
     comparison = stand.node.compare(TENANT, f"{NAME}@1.0.0", "1.0.1")
     assert comparison.to_json()["supersedes"] == {"version": "1.0.0", "digest": None, "reason": "The cap was misread."}
     installed = [each for each in stand.node.pack_history(TENANT, NAME) if each["what"] == "installed"]
+    explained = stand.node.explain(TENANT, decided)
+    Schemas().contract("explanation").check(explained.to_json(), subject="the explanation")
+    assert explained.to_json()["pack"]["superseded_by"] == {
+        "version": "1.0.1",
+        "digest": later.digest,
+        "reason": "The cap was misread.",
+        "record": later.record,
+    }
+    (origin,) = [each for each in explained.tree().branches if each.text == "origin"]
+    assert "version 1.0.1 corrects this one: The cap was misread." in [each.text for each in origin.branches]
     assert [each.get("supersedes") for each in installed] == [None, {"version": "1.0.0"}]
 
 

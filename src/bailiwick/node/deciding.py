@@ -123,7 +123,8 @@ class Deciding(Packing):
             UsageRefused: the pack does not speak the language.
         """
         ledger = self.ledger(tenant)
-        return explain(tenant, ledger.read(record), self._blobs, language=language, leaf=ledger.leaf(record))
+        found = explain(tenant, ledger.read(record), self._blobs, language=language, leaf=ledger.leaf(record))
+        return replace(found, superseded_by=self.superseding(tenant, **found.evidence["pack"]))
 
     def replay(
         self, tenant: str, records: Iterable[int] | None = None, *, progress: Callable[[int], None] = silent

@@ -14,7 +14,7 @@ from bailiwick.adapters.packsource_folder import FolderPackSource
 from bailiwick.decisions import Attached, Installer, ReadRow, fetch, fetch_files, pinned_modules
 from bailiwick.engine import Guest
 from bailiwick.errors import NotFound, UsageRefused
-from bailiwick.model import ModuleRef, Run, Tier
+from bailiwick.model import JsonValue, ModuleRef, Run, Tier
 from bailiwick.node.calling import caller, trying
 from bailiwick.node.supervising import Supervising
 from bailiwick.packs import CallModule, CaseReport, Pack, check_kernel, content_of, load_pack, run_cases
@@ -98,7 +98,9 @@ class Packing(Supervising):
             NotTrusted: the key that signed it was revoked since (code ``key-revoked``).
             PackRefused: it does not load; every fault is named; or it was written for other versions (``pack-kernel``).
         """
-        used = self.installer(tenant).in_use(name)
+        installer = self.installer(tenant)
+        used = installer.in_use(name)
+        installer.state.keep_up()  # else each process would fold every decision since the last change of law
         if used is None:
             folder, files = pack_files(name)
             pack = load_pack(folder, files, Attached(tenant, self._blobs, attachments))
@@ -133,6 +135,16 @@ class Packing(Supervising):
         files = FolderPackSource(where.parent).files(where.name)
         pack = load_pack(where.name, files, Attached(tenant, self._blobs, attachments))
         return Law(pack=pack, files=files, origin="folder")
+
+    def superseding(self, tenant: str, name: str, version: str, digest: str) -> dict[str, JsonValue] | None:
+        """Say which version corrects one that decided, installed or shipped, and why; None where none does."""
+        later = self.installer(tenant).superseding(name, version)
+        pack = shipped_pack(name) if later is None else fetch(tenant, name, later.digest, self._blobs)
+        corrects = None if pack is None else pack.supersedes
+        if pack is None or corrects is None or corrects.version != version or corrects.digest not in (None, digest):
+            return None
+        told: dict[str, JsonValue] = {"version": pack.version, "digest": pack.digest, "reason": corrects.reason}
+        return told if later is None else {**told, "record": later.record}
 
     # --- modules ------------------------------------------------------------------------------------------------------
 

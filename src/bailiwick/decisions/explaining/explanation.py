@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bailiwick.decisions.explaining.reading import Sealed
+from bailiwick.decisions.explaining.reading import NO_ROW, Sealed, is_table, stood_for
 from bailiwick.decisions.explaining.reasons import Reasons
 from bailiwick.decisions.explaining.sayings import Sayings
 from bailiwick.decisions.explaining.tree import Branch, draw
@@ -19,7 +18,6 @@ from bailiwick.packs import INDETERMINATE, Judged, Speech
 EXPLANATION_FORMAT = "bailiwick-explanation/2"
 
 _POLICY = "policy-"
-_STANDS_FOR = re.compile(r"stands for (in\.[A-Za-z0-9_.]+): (.*)", re.S)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +25,8 @@ class Explanation:
     """A sealed decision with all that it rested on; the digest of the evidence was checked against the record.
 
     ``speech`` is of the very pack that decided, or None where it is not kept any more; ``lost`` then says why. ``leaf``
-    is the digest of the record in the ledger's tree, where the caller knows it.
+    is the digest of the record in the ledger's tree, where the caller knows it; ``superseded_by`` the version that
+    corrects the one that decided, as the contract has it, or None.
     """
 
     record: Record
@@ -35,6 +34,7 @@ class Explanation:
     speech: Speech | None = None
     lost: BailiwickError | None = None
     leaf: str | None = None
+    superseded_by: Mapping[str, Any] | None = None
 
     @cached_property
     def _told(self) -> dict[str, Any]:
@@ -122,17 +122,26 @@ class _Telling:
         if entry["kind"] == "impact":
             # A row that holds may still be undecided: the period of one of its duties is not known.
             return _same(value is True or (expected is None and not judged.is_known))
-        if rows is not None:
-            return _same(expected is None or any(row["holds"] is True for row in rows))
+        if entry["kind"] == "measure" and (rows is not None or is_table(entry)):
+            return self._compared_table(entry, judged, rows)
+        if entry["status"] == Status.INDETERMINATE and judged.is_known and self._speech is None:
+            return "not-possible"  # it may be a table, of which the evidence shows the first row alone
         if entry["status"] == Status.INDETERMINATE:
             # An assumption may apply and still give no value: what it would stand for is not known.
             return _same(not judged.is_known or (entry["kind"] == "assumption" and value is True))
         return _same(judged.is_known and type(value) is type(expected) and value == expected)
 
+    def _compared_table(self, entry: Mapping[str, Any], judged: Judged, rows: list[dict[str, Any]] | None) -> str:
+        """Compare a table: the rows that are named hold; without the pack, the condition that was sealed of them."""
+        if rows is None:
+            return "not-possible" if str(entry["because"]).startswith(NO_ROW) else _same(judged.value is True)
+        holds = any(row["holds"] is True for row in rows)
+        return _same(entry["value"] is None or holds != str(entry.get("because", "")).startswith(NO_ROW))
+
     def _assumption(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         told = self._rule(entry)
-        found = _STANDS_FOR.match(str(entry.get("because", "")))
-        return told | ({"stands_for": found[1]} if found else {})
+        found = stood_for(entry)
+        return told | ({"stands_for": found[0]} if found else {})
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
@@ -163,9 +172,9 @@ class _Telling:
             return [self._switch(each) for each in entries if each["kind"] == "assumption"]
         known = self._sealed.values()
         for entry in self._evidence["trace"]:
-            found = _STANDS_FOR.match(str(entry.get("because", "")))
-            if found and entry["kind"] == "assumption":
-                known.setdefault(found[1], found[2])
+            found = stood_for(entry)
+            if found is not None:
+                known.setdefault(*found)
         told = [
             (policy, self._speech.reading(policy, str(known[policy.path])))
             for policy in self._speech.pack.policies
@@ -178,10 +187,10 @@ class _Telling:
         ]
 
     def _switch(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        found = _STANDS_FOR.match(str(entry.get("because", "")))
+        found = stood_for(entry)
         return {
             "id": entry["rule"].removeprefix(_POLICY),
-            "reading": found[2] if found else None,
+            "reading": found[1] if found else None,
             "text": entry.get("says"),
             "cite": self._sayings.cites(entry["cite"]),
             "status": "unknown",
@@ -193,6 +202,8 @@ class _Telling:
 
     def _pack(self) -> dict[str, Any]:
         pack = dict(self._evidence["pack"])
+        if self._explanation.superseded_by is not None:
+            pack["superseded_by"] = dict(self._explanation.superseded_by)
         if self._speech is not None:
             return {**pack, "kept": True, "title": self._speech.title(), "languages": list(self._speech.languages)}
         lost = self._explanation.lost

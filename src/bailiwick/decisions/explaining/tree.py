@@ -64,6 +64,9 @@ class _Drawing:
         told = self._told
         pack = told["pack"]
         lines = [self._word("pack", **{name: pack[name] for name in ("name", "version", "digest")})]
+        if "superseded_by" in pack:
+            later = pack["superseded_by"]
+            lines.append(self._word("corrected", version=later["version"], reason=later["reason"]))
         if not pack["kept"]:
             lines.append(self._word("lost", code=pack["lost"]["code"]))
         lines += [self._word("module", name=each["name"], digest=each["digest"]) for each in told["modules"]]
