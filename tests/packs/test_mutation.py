@@ -40,6 +40,10 @@ def survivors(pack: Pack, rule: str) -> set[str]:
         ("m.a * 0", ["m.a / 0", "m.a * 1", "m.a * (-1)"]),
         ("m.a - 1", ["m.a - 0", "m.a - 2"]),
         ("in.a in ['x', 'y']", []),
+        ("in.a < p.b ? in.a : p.b", []),
+        ("in.a < p.b ? p.b : in.a", []),
+        ("in.a < p.b ? in.a : p.c", ["in.a <= p.b ? in.a : p.c"]),
+        ("in.a == p.b ? in.a : p.b", ["in.a != p.b ? in.a : p.b"]),
         ("add_months(in.a, p.b, 'down')", ["add_months(in.a, p.b, 'up')"]),
         ("m.a % 7 + 1", ["m.a * 7 + 1", "m.a % 6 + 1", "m.a % 8 + 1", "m.a % 7 - 1", "m.a % 7 + 0", "m.a % 7 + 2"]),
     ],
@@ -47,6 +51,7 @@ def survivors(pack: Pack, rule: str) -> set[str]:
 def test_every_comparison_boundary_and_joint_is_bent(text: str, expected: list[str]):
     """Wrong if a boundary could be off by one and nothing were said."""
     assert [after for _, after in bent(text)] == expected
+    assert all(after != text for _, after in bent(text))
 
 
 def test_a_case_on_the_boundary_kills_what_one_beside_it_lets_live(build: Callable[..., Pack]):

@@ -29,6 +29,8 @@ PRODUCTS_MAX = 24
 """Most numbers of the rules that are multiplied with one another, to reach bounds behind a division."""
 TRIES_MAX = 20
 """Draws after which an input that the schema refuses is given up."""
+MONTH_ENDS = ("2023-12-31", "2024-01-31", "2024-02-29", "2025-02-28", "2025-08-31")
+"""Days from which a count of months may need rounding."""
 
 _WORD = (1 << 64) - 1
 
@@ -259,6 +261,7 @@ def _from_rules(pack: Pack, each: InputField, expressions: Sequence[Expression])
     words = [value for value in values if isinstance(value, str)]
     if any(is_date(word) for word in words) or _is_day(pack, each):
         words += [day for word in words if is_date(word) for day in beside(word)] + days_of(pack)
+        words += MONTH_ENDS
     if each.type == "string":
         return list(words)
     return [[word] for word in words] if each.type == "strings" else []

@@ -164,9 +164,27 @@ def bent(text: str) -> Iterator[tuple[str, str]]:
     >>> [each for _, each in bent("in.days > 6 && p.counts")]
     ['in.days >= 6 && p.counts', 'in.days > 5 && p.counts', 'in.days > 7 && p.counts', 'in.days > 6 || p.counts']
     """
+    clamp = _clamp(text)
     for kind, word, start, stop in pieces(text):
         for name, changed in _bent_piece(kind, word):
-            yield name, text[:start] + changed + text[stop:]
+            if start != clamp:
+                yield name, text[:start] + changed + text[stop:]
+
+
+def _clamp(text: str) -> int | None:
+    """Find the comparison of ``a < b ? a : b``, which gives the same value with ``<=``; None where there is none.
+
+    >>> _clamp("in.a > p.max ? p.max : in.a"), _clamp("in.a > p.max ? p.max : 0")
+    (5, None)
+    """
+    found = pieces(text)
+    signs = [position for position, piece in enumerate(found) if piece[1] in ("<", "<=", ">", ">=", "?", ":")]
+    if len(signs) != 3 or [found[each][1] for each in signs[1:]] != ["?", ":"]:
+        return None
+    compared, asked, otherwise = signs
+    sides = [found[:compared], found[compared + 1 : asked], found[asked + 1 : otherwise], found[otherwise + 1 :]]
+    first, second, one, other = ([piece[1] for piece in side] for side in sides)
+    return found[compared][2] if sorted([first, second]) == sorted([one, other]) else None
 
 
 def _bent_piece(kind: str, word: str) -> Iterator[tuple[str, str]]:
