@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bailiwick.cli.commands import COMMANDS
 from tests.law import LeaveLaw, facts
@@ -128,6 +129,27 @@ def test_the_list_says_since_and_until_when(town, folder):
     (listed,) = [each for each in town("pack", "list", "--json").json["packs"] if each["name"] == "leave-law"]
     assert (listed["version"], listed["until"], listed["origin"]) == ("1.0.0", "2100-01-01", "installed")
     assert "until 2100-01-01" in town("pack", "list").out
+
+
+def test_a_pack_whose_rules_call_modules_is_signed_installed_and_compared(cli, folder):
+    """If it failed, law that needs a module could be shipped only, and never changed."""
+    assert cli("init").code == 0
+    place = folder / "law" / "us-mi-esta"
+    shutil.copytree(Path(str(files("bailiwick"))) / "builtin" / "packs" / "us-mi-esta", place)
+    cases = (place / "tests" / "payroll.yaml").read_text()
+    given = yaml.safe_load(cases)["cases"][0]
+    (folder / "facts.json").write_text(json.dumps(given["input"], default=str))
+    day = ["--legal-date", str(given["legal_date"])] if "legal_date" in given else []
+    assert cli("decide", "us-mi-esta", "facts.json", *day, "--json").json["outcome"] == given["output"]["outcome"]
+    manifest = place / "pack.yaml"
+    manifest.write_text(re.sub(r"(?m)^version: .*$", "version: 99.0.0", manifest.read_text()))
+    assert cli("pack", "sign", "law/us-mi-esta").code == 0
+    installed = cli("pack", "install", "law/us-mi-esta", "--json")
+    assert installed.code == 0
+    assert installed.json["changes"]["compared"] == 1
+    assert installed.json["changes"]["differing"] == 0
+    assert cli("decide", "us-mi-esta", "facts.json", *day, "--json").json["outcome"] == given["output"]["outcome"]
+    assert cli("replay", "--all", "--json").json["replayed"] == 2
 
 
 def test_the_examples_of_law_that_changes_work(decided, folder):

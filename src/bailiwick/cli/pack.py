@@ -30,7 +30,7 @@ CHANGES_SHOWN = 20
 def list_packs(*, options: TenantOptions = TenantOptions()) -> int:
     """List the packs there are: which version is used, since and until when."""
     with open_node(options) as (node, tenant):
-        found = [_listed(node, name, used, later) for name, used, later in node.packs_in_use(tenant)]
+        found = [_listed(node, tenant, *each) for each in node.packs_in_use(tenant)]
     rows = [
         (each["name"], each["version"] or "-", _period(each), each["origin"], each["title"] or "") for each in found
     ]
@@ -236,16 +236,13 @@ def _activated(name: str, activation: Activation) -> dict[str, Any]:
     }
 
 
-def _listed(node: Node, name: str, used: InUse | None, later: str | None) -> dict[str, Any]:
+def _listed(node: Node, tenant: str, name: str, used: InUse | None, later: str | None) -> dict[str, Any]:
     if used is None:
         return {"name": name, "version": None, "since": later, "until": None, "origin": "planned", "title": None}
     shipped = node.shipped(name)
-    is_shipped = shipped is not None and shipped.digest == used.digest
-    return {
-        **used.to_json(),
-        "origin": "shipped" if is_shipped else "installed",
-        "title": shipped.title if shipped is not None and is_shipped else None,
-    }
+    if shipped is not None and shipped.digest == used.digest:
+        return {**used.to_json(), "origin": "shipped", "title": shipped.title}
+    return {**used.to_json(), "origin": "installed", "title": node.kept_law(tenant, name, used.digest).pack.title}
 
 
 def _period(told: dict[str, Any]) -> str:

@@ -49,15 +49,19 @@ def trying(pack: Pack) -> Iterator[Decider]:
     check_modules(pack, modules)
     by_digest = {reference.digest: wasm for reference, wasm in modules.values()}
     with Engine() as engine:
-        call_module = caller(lambda: engine, by_digest.__getitem__)
+        yield decider(caller(lambda: engine, by_digest.__getitem__))
 
-        def decide(judged: Pack, facts: Mapping[str, JsonValue], legal_date: str) -> Decision:
-            """Decide facts as a caller would: the moment of knowing is the fact ``known_at``, where that is text."""
-            known_at = facts.get("known_at")
-            moment = known_at if isinstance(known_at, str) else None
-            return evaluate(judged, facts, legal_date, moment, call_module=call_module)
 
-        yield decide
+def decider(call_module: CallModule) -> Decider:
+    """Give what decides the cases of a pack whose rules call modules."""
+
+    def decide(judged: Pack, facts: Mapping[str, JsonValue], legal_date: str) -> Decision:
+        """Decide facts as a caller would: the moment of knowing is the fact ``known_at``, where that is text."""
+        known_at = facts.get("known_at")
+        moment = known_at if isinstance(known_at, str) else None
+        return evaluate(judged, facts, legal_date, moment, call_module=call_module)
+
+    return decide
 
 
 def _shipped(pack: Pack) -> Iterator[tuple[str, tuple[ModuleRef, bytes]]]:

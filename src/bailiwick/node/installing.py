@@ -16,14 +16,15 @@ from bailiwick.decisions import Change, Comparer, InUse, Missing, Offer, Selecti
 from bailiwick.errors import NotFound, PackRefused, UsageRefused, Violation
 from bailiwick.keys import Verifier
 from bailiwick.ledger import ProvenReader, read_moment
-from bailiwick.model import JsonValue, check_digest
-from bailiwick.node.calling import caller
+from bailiwick.model import JsonValue, ModuleRef, check_digest
+from bailiwick.node.calling import caller, decider
 from bailiwick.node.deciding import Deciding
 from bailiwick.node.packs import Law, shipped_pack
 from bailiwick.node.parts import silent
 from bailiwick.packs import (
     LOCK,
     SIGNATURE,
+    CallModule,
     EngineName,
     Pack,
     content_of,
@@ -89,7 +90,9 @@ class Installing(Deciding):
             NotTrusted: the tenant has revoked its own key (code ``key-revoked``).
         """
         law = self.folder_law(tenant, folder, attachments)
-        _check_cases(law.pack)
+        modules = self.modules_of(tenant, law.pack)
+        check_modules(law.pack, modules)
+        _check_cases(law.pack, self._caller_of(modules))
         signer = self.author(tenant)
         lock = lock_of(law.pack, law.files, engine_name())
         return law.pack, {LOCK: write_lock(lock), SIGNATURE: sign_lock(lock, signer)}, signer.verifier.text()
@@ -123,7 +126,7 @@ class Installing(Deciding):
         modules = self.modules_of(tenant, law.pack)
         check_modules(law.pack, modules)
         _check_attachments(law.pack)
-        _check_cases(law.pack)
+        _check_cases(law.pack, self._caller_of(modules))
         return Offer(
             pack=law.pack,
             files=content_of(law.files),
@@ -261,6 +264,11 @@ class Installing(Deciding):
             size=size,
         )
 
+    def _caller_of(self, modules: Mapping[str, tuple[ModuleRef, bytes]]) -> CallModule:
+        """Give what runs the modules that a pack's rules call."""
+        binaries = {reference.digest: wasm for reference, wasm in modules.values()}
+        return caller(lambda: self.engine, binaries.__getitem__)
+
     def _selection(self, tenant: str, old: str | None, new: Pack, since: str | None, until: str | None) -> Selection:
         if old is None:
             return Selection(name=new.name, since=since, until=until)
@@ -347,8 +355,8 @@ def _moment(text: str | None) -> str | None:
     return time_text(read_moment(text + MIDNIGHT if _DAY(text) else text))
 
 
-def _check_cases(pack: Pack) -> None:
-    report = run_cases(pack)
+def _check_cases(pack: Pack, call_module: CallModule) -> None:
+    report = run_cases(pack, decider(call_module)) if pack.calls else run_cases(pack)
     if not report.is_passed:
         violations = [
             Violation(path=f"{each.file}#{each.name}", rule="case", message="; ".join(each.differences), value="")
