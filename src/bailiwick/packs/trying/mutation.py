@@ -146,7 +146,7 @@ def mutants_of(pack: Pack) -> Iterator[Mutant]:
     for site in sites_of(pack):
         if site.part == "when" and site.rule == f"row {pack.rows[-1].id}":
             continue
-        for kind, text in bent(site.expression.text):
+        for kind, text in (*bent(site.expression.text), *_readings(pack, site)):
             try:
                 expression = pack.language.apart().compile(text, site.expression.type)
             except SyntaxFault:
@@ -205,6 +205,13 @@ def _bent_piece(kind: str, word: str) -> Iterator[tuple[str, str]]:
         yield name, _BENT[word]
     elif word == "!":
         yield "negation", ""
+
+
+def _readings(pack: Pack, site: Site) -> Iterator[tuple[str, str]]:
+    """Give the other readings that a policy could take where nobody chooses."""
+    for policy in pack.policies:
+        if site.part == "value" and site.rule == f"assumption {policy.assumption}":
+            yield from (("reading", f"'{each.id}'") for each in policy.readings if each.id != policy.default)
 
 
 def _of_site(site: Site, kind: str, expression: Expression) -> Mutant:
