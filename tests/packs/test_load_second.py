@@ -443,6 +443,20 @@ def test_a_version_that_is_not_known_is_the_only_fault(version: str):
 # --- one fault each -------------------------------------------------------------------------------------------------
 
 LETTER = "schemas/effects/letter.json"
+AGAIN = {
+    path: load_plain(SECOND[path])[key][0]
+    for path, key in [
+        ("policies.yaml", "policies"),
+        ("rules/calls.yaml", "calls"),
+        ("controls.yaml", "controls"),
+        ("rules/effects.yaml", "effects"),
+        ("rules/tables/size.yaml", "rows"),
+        ("tests/cases.yaml", "cases"),
+        ("rules/facts.yaml", "documents"),
+    ]
+}
+"""The first item of some files, to be written twice."""
+
 ONE_FAULT = [
     # file, where, new value (None: leave out), path of the violation, rule
     ("pack.yaml", ["kernel"], ">=9.0.0", "pack.yaml#/kernel", "kernel"),
@@ -561,6 +575,28 @@ ONE_FAULT = [
     ("rules/measures.yaml", ["measures", 0, "expr"], "p.cap_minutes", "#/measures/0/expr", "name"),
     ("rules/impacts.yaml", ["rows", 0, "when"], "out.outcome == 'none'", "#/rows/0/when", None),
     ("tests/cases.yaml", ["cases", 0, "output", "carried"], 5, None, None),
+    ("policies.yaml", ["policies", 1], AGAIN["policies.yaml"], "#/policies/1/id", "duplicate"),
+    ("policies.yaml", ["policies", 1], AGAIN["policies.yaml"], "#/policies/1/input", "duplicate"),
+    ("rules/calls.yaml", ["calls", 1], AGAIN["rules/calls.yaml"], "#/calls/1/id", "duplicate"),
+    ("controls.yaml", ["controls", 1], AGAIN["controls.yaml"], "#/controls/1/id", "duplicate"),
+    ("rules/effects.yaml", ["effects", 1], AGAIN["rules/effects.yaml"], "#/effects/1/id", "duplicate"),
+    ("rules/tables/size.yaml", ["rows", 2], AGAIN["rules/tables/size.yaml"], "#/rows/2/id", "duplicate"),
+    ("tests/cases.yaml", ["cases", 1], AGAIN["tests/cases.yaml"], "#/cases/1/name", "duplicate"),
+    ("rules/facts.yaml", ["documents", 1], AGAIN["rules/facts.yaml"], "#/documents/1/id", "duplicate"),
+    (
+        "rules/impacts.yaml",
+        ["rows", 0, "obligations", 1],
+        {"id": "tell", "text": "x", "within": "5", "cite": "ACT 1"},
+        "#/rows/0/obligations/1/id",
+        "duplicate",
+    ),
+    (
+        "pack.yaml",
+        ["attachments", 1],
+        {"path": "payroll.json", "sha256": "0" * 64, "url": "https://example.org/x", "licence": "MIT"},
+        "pack.yaml#/attachments/1/path",
+        "duplicate",
+    ),
 ]
 
 
