@@ -30,7 +30,7 @@ Deliver = Callable[[str, Mapping[str, JsonValue]], Mapping[str, JsonValue]]
 
 def key(number: int) -> str:
     """Give the key of an effect."""
-    return f"hmac-sha256:{number:064x}"
+    return f"hmac-sha256:{number:032x}{number:032x}"
 
 
 class Channel:
