@@ -116,7 +116,8 @@ class _Telling:
     def _compared(self, entry: Mapping[str, Any], judged: Judged | None, rows: list[dict[str, Any]] | None) -> str:
         """Say whether judging again by what was read gives what was sealed."""
         if judged is None:
-            return "not-tried" if entry["status"] == Status.SKIPPED else "not-possible"
+            is_rule = entry["status"] != Status.SKIPPED and entry["kind"] != "call" and entry["expression"]
+            return "not-possible" if is_rule else "not-tried"
         value = judged.value if judged.is_known else None
         expected = entry["value"]
         if entry["kind"] == "impact":

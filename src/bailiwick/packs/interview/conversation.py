@@ -40,12 +40,16 @@ class Conversation:
         self._teller = Teller(interview.pack, texts_of(interview.pack, language))
         self._at: str | None = None
         """The question that is looked at again, or None at the next one."""
+        self._found: tuple[Session, str | None, Asked | Finished] | None = None
+        """What was found for which session; it stays so until something is said."""
 
     def now(self) -> Asked | Finished:
         """Give what is asked now, or what follows."""
-        if self._at is not None:
-            return self.interview.look_again(self.session, self._at)
-        return self.interview.next(self.session)
+        if self._found is None or self._found[0] is not self.session or self._found[1] != self._at:
+            at = self._at
+            found = self.interview.next(self.session) if at is None else self.interview.look_again(self.session, at)
+            self._found = (self.session, at, found)
+        return self._found[2]
 
     def to_json(self) -> dict[str, Any]:
         """Give the step as JSON: ``question``, or ``conclusion`` where nothing more matters."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from bailiwick.model import Decision, JsonValue, Status, TraceEntry
@@ -140,16 +141,26 @@ class Moment:
             open_paths: Facts that may still come.
         """
         self.decision, self.open_paths = decision, open_paths
+        self._pack, self._facts = pack, facts
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        """What is known, by the engine's names; bound when first asked for, which most moments never are."""
+        decision, facts = self.decision, self._facts
         known = {each.path: each.value for entry in decision.trace for each in entry.reads if each.is_known}
         known |= {"m." + each.id: each.value for each in decision.measurements if each.status is Status.COMPUTED}
-        self._values: dict[str, Any] = {engine_name(path): value for path, value in known.items()}
-        for field in pack.inputs:
+        values: dict[str, Any] = {engine_name(path): value for path, value in known.items()}
+        for field in self._pack.inputs:
             value = _within(facts, field.keys)
             if value is not None:
-                self._values[field.engine_name] = value
-            if value is not None or field.path not in open_paths:
-                self._values[field.asking_name] = value is not None
-        self._scope = pack.language.scope(self._values)
+                values[field.engine_name] = value
+            if value is not None or field.path not in self.open_paths:
+                values[field.asking_name] = value is not None
+        return values
+
+    @cached_property
+    def _scope(self) -> Any:
+        return self._pack.language.scope(self._values)
 
     def undecided(self, rule: Rule) -> Iterator[str]:
         """Give the names that a rule's value still waits for, as far as what is known does not settle it."""
@@ -176,11 +187,16 @@ class Moment:
                 return
 
     def _holds(self, expression: Expression) -> JsonValue:
-        return expression.answer(self._scope, {})[0]
+        """Give an expression's value, or None where it has none yet."""
+        if expression.constant is not None:
+            return expression.constant[0]
+        result = expression.program.eval(self._scope)
+        value: JsonValue = None if result.type() == expression.error else result.plain_value()
+        return value
 
     def _waiting(self, expression: Expression) -> Iterator[str]:
         """Give the names in those clauses alone that have no value yet."""
-        if not expression.answer(self._scope, {})[1]:
+        if self._holds(expression) is not None:
             return
         for part in expression.parts:
             yield from self._waiting(part)

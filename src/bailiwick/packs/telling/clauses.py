@@ -6,6 +6,7 @@ own, so types are tried until the expression compiles; whatever they are, a clau
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
@@ -15,6 +16,10 @@ from bailiwick.model import JsonValue
 from bailiwick.packs.language.expressions import TYPES, Expression, Language, asking_name, engine_name, is_of_type
 from bailiwick.packs.language.syntax import Clause, SyntaxFault, parse
 
+LISTS = ("strings", "integers", "booleans")
+"""What an empty list may be a list of: a name with a value and no type of its own holds one."""
+TRIES_MAX = 300
+"""Most combinations of types that one judge tries in all; each compiles an expression."""
 GUESSES_MAX = 216
 """Most combinations of types that are tried for names without a value: three names of six types in one clause."""
 
@@ -42,6 +47,7 @@ class Judge:
     def __init__(self, types: Mapping[str, str]) -> None:
         """Take the types of names, as far as they are known: see ``type_of``."""
         self._types = dict(types)
+        self._tries = TRIES_MAX
         self._languages: dict[tuple[tuple[str, str], ...], Language] = {}
 
     def judge(
@@ -64,20 +70,21 @@ class Judge:
             clause = parse(text, {*values, *unknown})
         except SyntaxFault:
             return None
-        language = self._language(self._guess(clause))
+        language = self._language(self._guess(clause, values))
         try:
             expression = language.compile(text, None)
         except SyntaxFault:
             return None
         return _told(expression, language.scope(_bound(expression, values, given)))
 
-    def _guess(self, clause: Clause) -> dict[str, str]:
+    def _guess(self, clause: Clause, values: Container[str]) -> dict[str, str]:
         """Find types for names that have none, clause by clause, under which each clause compiles."""
         guessed: dict[str, str] = {}
         for leaf in _leaves(clause):
             known = {*self._types, *guessed}
             loose = [path for path in leaf.reads if path not in known and path not in leaf.asks]
-            for kinds in islice(product(TYPES, repeat=len(loose)) if loose else (), GUESSES_MAX):
+            each = [LISTS if path in values else _likely(leaf.text) for path in loose]
+            for kinds in islice(product(*each) if loose else (), GUESSES_MAX):
                 tried = {**guessed, **dict(zip(loose, kinds, strict=True))}
                 if self._compiles(leaf, clause, tried):
                     guessed = tried
@@ -85,6 +92,9 @@ class Judge:
         return {path: TYPES[0] for path in clause.reads if path not in self._types} | guessed
 
     def _compiles(self, leaf: Clause, clause: Clause, guessed: Mapping[str, str]) -> bool:
+        self._tries -= 1
+        if self._tries < 0:
+            return False
         read = {path: self._types.get(path, guessed.get(path, TYPES[0])) for path in leaf.reads}
         try:
             Language(read).compile(leaf.text, None if leaf is clause else "boolean")
@@ -97,6 +107,12 @@ class Judge:
         if key not in self._languages:
             self._languages[key] = Language({**self._types, **guessed})
         return self._languages[key].apart()
+
+
+def _likely(text: str) -> tuple[str, ...]:
+    """Order types by what a clause looks like: quotes are about texts, digits and comparisons about numbers."""
+    first = "string" if "'" in text or '"' in text else "integer" if re.search(r"[0-9<>+*/-]", text) else "boolean"
+    return (first, *(kind for kind in TYPES if kind != first))
 
 
 def _leaves(clause: Clause) -> Iterator[Clause]:
