@@ -31,11 +31,8 @@ def follow(
         ref: Branch or tag.
         path: Folder of the repository that the pack's folder is in.
     """
-    from bailiwick.node.following import read_key_line
-
     with open_node(options) as (node, tenant):
-        keys = [read_key_line(each) for each in key]
-        answer = node.follow(tenant, url, name, ref=ref, path=path, keys=keys).to_json()
+        answer = node.follow(tenant, url, name, ref=ref, path=path, keys=key).to_json()
     text = f"{name} is followed at {answer['url']}, {ref}; to fetch it: bailiwick pack pull {name}"
     screen.give(answer, text, as_json=options.json)
     return 0
@@ -45,7 +42,10 @@ def sources(*, options: TenantOptions = TenantOptions()) -> int:
     """List the places that packs are followed at, and the commit that each is pinned to."""
     with open_node(options) as (node, tenant):
         found: list[Any] = [each.to_json() for each in node.sources(tenant)]
-    rows = [(each["pack"], each["url"], each["ref"], each["commit"][:12] if each["commit"] else "not pulled yet") for each in found]
+    rows = [
+        (each["pack"], each["url"], each["ref"], each["commit"][:12] if each["commit"] else "not pulled yet")
+        for each in found
+    ]
     screen.give({"sources": found}, screen.columns(rows) if rows else "nothing is followed", as_json=options.json)
     return 0
 
