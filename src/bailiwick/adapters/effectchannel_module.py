@@ -12,10 +12,12 @@ from typing import Any
 
 from bailiwick.adapters.effectchannel_message import effect_name, message_bytes
 from bailiwick.canonical import canonical_bytes
-from bailiwick.errors import EffectRefused
+from bailiwick.errors import EffectDelayed, EffectRefused, ModuleRefused
 from bailiwick.model import JsonValue, check_tenant
 from bailiwick.schema import Schemas
 
+QUOTA = "module-quota"
+"""Code of a refusal that is over with the day."""
 CallModule = Callable[[str, bytes], tuple[Any, str | None]]
 """Calls the module for a tenant with JSON, and gives its value, or None and the code of its refusal.
 
@@ -40,11 +42,18 @@ class ModuleEffectChannel:
             SchemaViolated, InputRefused: it is no message.
             EffectRefused: the module refuses it (``effect-refused``).
             ModuleRefused, ModuleFailed, NotFound: it may not run, or fails the same way each time.
-            Unavailable: it cannot run now.
+            Unavailable: it cannot run now, or has used up what a day has.
         """
         effect_name(key)
         message_bytes(key, message, self.schemas)
-        value, refusal = self.call(check_tenant(tenant), canonical_bytes({"fence": fence, "message": dict(message)}))
+        try:
+            value, refusal = self.call(
+                check_tenant(tenant), canonical_bytes({"fence": fence, "message": dict(message)})
+            )
+        except ModuleRefused as error:
+            if error.code != QUOTA:
+                raise
+            raise EffectDelayed(error.message, hint=error.hint, code="effect-busy") from error
         if refusal is not None:
             raise EffectRefused(
                 f"module {self.name} refuses the effect: {refusal[:100]}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bailiwick.adapters.effectchannel_module import ModuleEffectChannel
-from bailiwick.errors import EffectRefused, ModuleFailed, SchemaViolated, Unavailable
+from bailiwick.errors import EffectDelayed, EffectRefused, ModuleFailed, ModuleRefused, SchemaViolated, Unavailable
 from bailiwick.schema import Schemas, parse_document
 from tests.conformance.ports.test_effectchannel import KEY, message
 
@@ -50,6 +50,14 @@ def test_a_failure_stays_what_it_is(error):
     """A module that will fail the same way each time would be tried for days, or one that is busy given up."""
     with pytest.raises(type(error)):
         channel(error=error)[0].deliver("local", KEY, message())
+
+
+def test_a_quota_is_waited_for():
+    """An effect would be given up because a day's fuel was used up."""
+    with pytest.raises(EffectDelayed):
+        channel(error=ModuleRefused("used up", hint="wait", code="module-quota"))[0].deliver("local", KEY, message())
+    with pytest.raises(ModuleRefused):
+        channel(error=ModuleRefused("stopped", hint="start it"))[0].deliver("local", KEY, message())
 
 
 def test_what_is_no_message_calls_no_module():
