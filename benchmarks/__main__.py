@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from benchmarks import append, decide, modules, prove, replay, rules, sinks, start, time_travel, verify
+from benchmarks import append, decide, interview, modules, prove, replay, rules, sinks, start, time_travel, verify
 from benchmarks.table import markdown
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -42,6 +42,7 @@ def main() -> None:
         rows = [*start.measure(place / "start"), *decide.measure(options.input, place)]
         rows += [*rules.measure(), *rules.population()]
         rows += replay.measure(place / "replay", replay.DECISIONS_FULL if options.full else replay.DECISIONS)
+        rows += interview.measure(place / "interview")
         rows += append.measure(place / "append")
         rows += sinks.measure(place / "sinks")
         verify.build(place / "large", records)

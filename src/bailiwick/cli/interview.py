@@ -15,8 +15,7 @@ from bailiwick.cli.text_input import read_text_input
 from bailiwick.errors import InputRefused, NotFound, UsageRefused
 
 if TYPE_CHECKING:
-    from bailiwick.node import Node
-    from bailiwick.node.interviewing import Sitting
+    from bailiwick.node import Node, Sitting
 
 LINE_CHARACTERS_MAX = 20_000
 """Longest line that is read."""
