@@ -15,8 +15,7 @@ from bailiwick.errors import UsageRefused
 
 if TYPE_CHECKING:
     from bailiwick.decisions import InUse, Offer
-    from bailiwick.node import Node
-    from bailiwick.node.installing import Comparison
+    from bailiwick.node import Comparison, Node
     from bailiwick.packs import Pack
     from bailiwick.supervisor import Activation
 

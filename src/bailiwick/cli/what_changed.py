@@ -11,7 +11,7 @@ from bailiwick.cli.options import TenantOptions, open_node
 
 if TYPE_CHECKING:
     from bailiwick.decisions import Change, Missing
-    from bailiwick.node.installing import Comparison
+    from bailiwick.node import Comparison
 
 VALUE_CHARACTERS_MAX = 60
 """Longest value that is shown for people, in characters."""

@@ -94,7 +94,7 @@ class Following(Installing):
             pack: The pack's name, which is that of its folder.
             ref: Branch or tag.
             path: Folder of the repository that holds the pack's folder; empty for the top.
-            keys: Public keys as OpenSSH writes them, one at least.
+            keys: Public keys as OpenSSH writes them, or paths of files with one; one at least.
 
         Raises:
             UsageRefused: no such address (``git-url``), no key (``source-keys``), or too many sources.
@@ -108,7 +108,7 @@ class Following(Installing):
                 hint="give the line of a .pub file, or its path: --key id_ed25519.pub",
                 code="source-keys",
             )
-        pinned = [read_public_key(each).text() for each in keys]
+        pinned = [read_public_key(_key_line(each)).text() for each in keys]
         address, _ = checked_url(url)
         stored: dict[str, JsonValue] = {
             "format": SOURCE_FORMAT,
@@ -288,7 +288,7 @@ class Following(Installing):
         self.ledger(tenant).record(tenant, draft)
 
 
-def read_key_line(text: str) -> str:
+def _key_line(text: str) -> str:
     """Give a public key's line: the text itself, or the first line of the file that it names."""
     path = Path(text)
     if len(text) < 500 and not text.startswith("ssh-") and path.is_file():
