@@ -120,6 +120,27 @@ def test_the_largest_lists_and_the_most_comprehensions_end(judge: Judge):
     assert measure(decision, "nested").cause == "too-many-steps: in.tags.all(t, in.tags.all(u, u == t))"
 
 
+def test_a_comprehension_reads_one_list_for_each_item_and_no_more():
+    """A short rule over a thousand items could take a minute: each list that it reads costs the list each time."""
+    types = {"in.a": "integers", "in.b": "integers", "in.n": "integer", "in.a.n": "integer"}
+    language = Language(types)
+    for text in ("in.a.all(x, x in in.b)", "in.a.all(x, in.b.exists(y, y == x + in.n)) && size(in.b + in.a) > 0"):
+        assert language.compile(text, "boolean").reads
+    for text in ("in.a.all(x, size(in.a + in.b) > 0)", "in.a.all(x, in.b.exists(y, y in in.a))"):
+        with pytest.raises(SyntaxFault) as caught:
+            language.compile(text, "boolean")
+        assert caught.value.rule == "lists"
+        assert Language(types, has_calendar=False).compile(text, "boolean").reads
+
+
+def test_a_list_of_facts_is_no_longer_than_one_that_rules_make(judge: Judge):
+    """An input could make an honest rule take as long as it likes."""
+    measures = {"x": ("boolean", "in.tags.all(t, t == 'a')")}
+    assert measure(judge(measures, {"tags": ["a"] * ITEMS_MAX}), "x").value is True
+    cause = measure(judge(measures, {"tags": ["a"] * (ITEMS_MAX + 1)}), "x").cause
+    assert cause == "overflow: in.tags has more than 1000 items"
+
+
 def test_the_longest_expression_that_the_limits_allow_is_judged(judge: Judge):
     """A rule could be written that takes for ever: this is the worst there is, and it is one pass over its signs."""
     text = " || ".join(["in.headcount*in.headcount%7>in.worked_minutes"] * 40)

@@ -18,10 +18,11 @@ from bailiwick.packs.evaluation.impacts import WITHIN_MINUTES_MAX
 from bailiwick.packs.evaluation.known import value_fault
 from bailiwick.packs.evaluation.tables import hit_value
 from bailiwick.packs.format.inputs import fields_of
-from bailiwick.packs.format.pack import INDETERMINATE, Call, CallGives, ImpactRow, Measure, Pack, Table
+from bailiwick.packs.format.pack import FORMAT_1, INDETERMINATE, Call, CallGives, ImpactRow, Measure, Pack, Table
 from bailiwick.packs.format.parameters import in_force
 from bailiwick.packs.language.columns import Column, ColumnExpression, Same, rows_of
 from bailiwick.packs.language.dates import check_date
+from bailiwick.packs.language.expressions import ITEMS_MAX as FACT_ITEMS_MAX
 from bailiwick.packs.language.expressions import Expression
 from bailiwick.packs.language.syntax import SyntaxFault
 
@@ -74,6 +75,7 @@ class _Plan:
 
     def __init__(self, pack: Pack) -> None:
         self._pack = pack
+        self._items_max = None if pack.format == FORMAT_1 else FACT_ITEMS_MAX
         self._fields = {field.path: field for field in fields_of(pack.input_schema)}
         self._types = {path: field.type for path, field in self._fields.items()}
         self._types |= {parameter.path: parameter.type for parameter in pack.parameters}
@@ -150,7 +152,7 @@ class _Plan:
             if values is None:
                 sheet.columns[path], sheet.given[path] = Same(None), Same(False)
                 continue
-            sheet.columns[path] = _typed(path, field.type, values)
+            sheet.columns[path] = _typed(path, field.type, values, self._items_max)
             sheet.given[path] = [value is not None for value in values]
         for path, each in self._gives.items():
             sheet.columns[path] = _typed(path, each.type, columns[path]) if path in columns else Same(None)
@@ -298,6 +300,8 @@ def _hashable(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple([tuple(each) if type(each) is list else each for each in row])
 
 
-def _typed(path: str, kind: str, values: Sequence[JsonValue]) -> list[Any]:
+def _typed(path: str, kind: str, values: Sequence[JsonValue], items_max: int | None = None) -> list[Any]:
     """Give a column in which what is not of its type is not known."""
-    return [value if value is not None and value_fault(path, kind, value) is None else None for value in values]
+    return [
+        value if value is not None and value_fault(path, kind, value, items_max) is None else None for value in values
+    ]

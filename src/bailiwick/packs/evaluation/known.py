@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.model import INTEGER_MAX, JsonValue, Read
-from bailiwick.packs.format.pack import InputField, Measure, Pack, Table
+from bailiwick.packs.format.pack import FORMAT_1, InputField, Measure, Pack, Table
 from bailiwick.packs.format.parameters import in_force, not_yet
-from bailiwick.packs.language.expressions import is_of_type
+from bailiwick.packs.language.expressions import ITEMS_MAX, is_of_type
 from bailiwick.packs.language.together import STAND_INS
 
 _TYPE_WORDS = {bool: "boolean", int: "integer", str: "string", list: "list", dict: "object"}
@@ -75,6 +75,7 @@ class Sheets:
 
     def __init__(self, pack: Pack) -> None:
         self._pack = pack
+        self._items_max = None if pack.format == FORMAT_1 else ITEMS_MAX
         self._entries = tuple(
             _Entry(field, field.keys[0] if len(field.keys) == 1 else None, bool if field.type == "boolean" else None)
             for field in pack.inputs
@@ -101,7 +102,10 @@ class Sheets:
                 continue
             known.values[field.asking_name] = True
             known.absent.discard(field.path)
-            if type(value) is entry.sure or (fault := value_fault(field.path, field.type, value)) is None:
+            if (
+                type(value) is entry.sure
+                or (fault := value_fault(field.path, field.type, value, self._items_max)) is None
+            ):
                 known.adopt(field, value)
             else:
                 known.causes[field.path] = (fault,)
@@ -148,11 +152,16 @@ def within(facts: Mapping[str, JsonValue], keys: tuple[str, ...]) -> Any:
     return value
 
 
-def value_fault(path: str, kind: str, value: Any) -> str | None:
-    """Say why a value from outside cannot stand for a path of a declared type, or None."""
+def value_fault(path: str, kind: str, value: Any, items_max: int | None = None) -> str | None:
+    """Say why a value from outside cannot stand for a path of a declared type, or None.
+
+    A list is no longer than ``items_max``, where that is given: what is asked of each item costs the list each time.
+    """
     if not is_of_type(value, kind):
         given = _TYPE_WORDS.get(type(value), "no JSON value")
         return f"ill-typed: {path} is {given}, declared {kind}"
+    if items_max is not None and type(value) is list and len(value) > items_max:
+        return f"overflow: {path} has more than {items_max} items"
     for item in value if type(value) is list else (value,):
         if type(item) is int and not -INTEGER_MAX <= item <= INTEGER_MAX:
             return f"overflow: {path} is beyond 2^53-1"

@@ -8,7 +8,7 @@ in messages stay right), and ``has(in.degree)`` as the variable ``k_.degree``.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,6 +19,9 @@ PARTS_DEPTH_MAX = 8
 """Levels of ``&&`` and ``||`` that are taken apart to find what failed; deeper ones are judged as a whole."""
 MACROS_MAX = 2
 """Comprehensions in one expression; more could cost the product of their lists."""
+
+LISTS_WITHIN_MAX = 1
+"""Lists that what is asked of each item may read, in packs that have the calendar; each costs the list every time."""
 
 MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 FUNCTIONS = frozenset({"contains", "endsWith", "size", "startsWith", "string"}) | MACROS
@@ -81,7 +84,8 @@ def parse(text: str, declared: Container[str], *, has_calendar: bool = True) -> 
     Args:
         text: As the pack writes it.
         declared: Paths that may be read: ``in.…``, ``p.…``, ``m.…``.
-        has_calendar: Whether it may call the functions of the calendar.
+        has_calendar: Whether it may call the functions of the calendar; if ``declared`` maps paths to types, what is
+            asked of each item of a list then reads ``LISTS_WITHIN_MAX`` others at most.
 
     Raises:
         SyntaxFault: too long, a character, literal, function or name that a pack may not use.
@@ -97,6 +101,8 @@ def parse(text: str, declared: Container[str], *, has_calendar: bool = True) -> 
         raise SyntaxFault("empty", "there is no expression")
     parser = _Parser(text, tokens, declared, FUNCTIONS | CALENDAR.keys() if has_calendar else FUNCTIONS)
     parser.resolve()
+    if has_calendar and isinstance(declared, Mapping):
+        parser.check_lists(declared)
     return parser.clause(0, len(tokens), depth=0)
 
 
@@ -179,6 +185,17 @@ class _Parser:
             else:
                 self._check_name(position)
                 position += 1
+
+    def check_lists(self, types: Mapping[str, str]) -> None:
+        """Refuse comprehensions that read one list after the other for each item: their cost is the product of all."""
+        for position, token in enumerate(self.tokens):
+            if token.kind == "name" and token.text in MACROS and self._text(position + 1) == "(":
+                closing = self._closing(position + 1, len(self.tokens))
+                within = [self.paths[each] for each in range(position, closing) if each in self.paths]
+                lists = [path for path in within if types.get(path, "").endswith("s")]
+                if len(lists) > LISTS_WITHIN_MAX:
+                    told = f"{token.text}() reads {len(lists)} lists for each item: {', '.join(lists[:4])}"
+                    raise SyntaxFault("lists", f"{told}; it may read {LISTS_WITHIN_MAX}: make the rest a measure")
 
     def _text(self, position: int) -> str:
         return self.tokens[position].text if 0 <= position < len(self.tokens) else ""
