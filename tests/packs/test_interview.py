@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bailiwick.adapters.packsource_builtin import builtin_packs
 from bailiwick.errors import InputRefused, NotFound, SchemaViolated, UsageRefused
 from bailiwick.packs import (
     LEGAL_DATE,
@@ -457,6 +458,24 @@ def test_what_cannot_mean_an_answer_is_refused_with_what_could(interview: Interv
     with pytest.raises(InputRefused) as caught:
         read_typed(text, interview.catalogue.fields[path])
     assert caught.value.code == "answer-type"
+
+
+def test_disputed_readings_stand_apart_from_what_is_assumed():
+    """Wrong if a contested reading of the law looked like a presumption about the facts."""
+    pack = load_pack("us-mi-esta", builtin_packs().files("us-mi-esta"))
+    interview = Interview(pack)
+    session = interview.begin()
+    known = {"in.day": "2025-06-01", LEGAL_DATE: "2025-06-01"}
+    while isinstance(now := interview.next(session), Asked):
+        path = now.path
+        if path in known or now.is_required:
+            session = interview.answer(session, path, known.get(path, (now.askable.choices or (1,))[0]))
+        else:
+            session = interview.skip(session, path)
+    told = Teller(pack, texts_of(pack, "es")).conclusion(now)
+    assert told["policies"]
+    assert {each["status"] for each in told["policies"]} <= {"direct", "derived", "disputed"}
+    assert not {each["id"] for each in told["assumptions"]} & {policy.assumption for policy in pack.policies}
 
 
 def test_facts_that_do_not_fit_together_are_named_at_the_end():

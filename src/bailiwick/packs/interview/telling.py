@@ -65,7 +65,7 @@ class Teller:
                 for each in impact.obligations
             ],
             "effects": [each.type for each in finished.decision.effects],
-            "assumptions": [self._assumed(each) for each in trace if each.kind == "assumption" and each.value is True],
+            "assumptions": self._assumptions(trace),
             "policies": self._policies(trace),
             "facts": dict(finished.facts),
             "unused": [{"path": path, "ask": self.ask(path)} for path in finished.unused],
@@ -141,6 +141,12 @@ class Teller:
         cites = [cite for row in rule.rows for cite in row.cite] if isinstance(rule, Table) else list(rule.cite)
         listed: list[JsonValue] = [*dict.fromkeys(cites)]
         return {"rule": rule.id, "kind": kind, "text": text, "cite": listed}
+
+    def _assumptions(self, trace: tuple[TraceEntry, ...]) -> list[dict[str, JsonValue]]:
+        """Tell what was taken as given; switches of disputed readings are told apart."""
+        switches = {policy.assumption for policy in self._pack.policies}
+        held = (each for each in trace if each.kind == "assumption" and each.value is True)
+        return [self._assumed(each) for each in held if each.rule not in switches]
 
     def _assumed(self, entry: TraceEntry) -> dict[str, JsonValue]:
         text = self.say(f"assumption {entry.rule}", entry.says or entry.rule)
