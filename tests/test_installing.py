@@ -230,6 +230,21 @@ def test_a_version_takes_over_on_its_day_and_not_before(stand: Stand):
     }
 
 
+def test_a_stream_that_goes_on_over_midnight_changes_its_law_on_the_day(stand: Stand):
+    """Wrong if a process that runs for weeks went on deciding by the law of the day on which it was started."""
+    stand.install(LeaveLaw())
+    stand.install(LeaveLaw(version="2.0.0", cap=4_321), active_from="2030-02-01")
+
+    def days() -> Iterator[RawInput]:
+        """Give the same facts, each a day later."""
+        for day in ("2030-01-30", "2030-01-31", "2030-02-01", "2030-02-02"):
+            stand.clock.set(at(day))
+            yield RawInput(media="json", body=json.dumps(FACTS))
+
+    outcomes = [answer.outcome for answer in stand.node.decide(TENANT, NAME, days(), batch=1)]
+    assert outcomes == ["capped", "capped", "paid", "paid"]
+
+
 def test_a_version_says_since_and_until_when_it_is_used(stand: Stand):
     """Wrong if nobody could see that another law is planned."""
     stand.install(LeaveLaw())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import islice
 from typing import BinaryIO
 
 from bailiwick import __version__
@@ -64,6 +65,8 @@ class Deciding(Packing):
     ) -> Iterator[Answer]:
         """Decide inputs by a pack and give one durable answer for each, in order.
 
+        Before each batch it is asked which version is in use, so that a stream without end changes its law on the day.
+
         Args:
             tenant: Whose ledger.
             pack: An installed name, or the path of a folder.
@@ -76,7 +79,18 @@ class Deciding(Packing):
         if legal_date is not None:
             check_date(legal_date)
         loop = replace(self.loop(tenant, pack, attachments), may_wait=may_wait)
-        return loop.run(inputs, legal_date=legal_date, batch=batch)
+        if not 1 <= batch <= BATCH_MAX:
+            raise AssertionError(f"a batch holds 1 to {BATCH_MAX} inputs")
+        return self._decide_in_batches(loop, pack, iter(inputs), legal_date, batch)
+
+    def _decide_in_batches(
+        self, loop: Loop, pack: str, source: Iterator[RawInput | InputRefused], legal_date: str | None, batch: int
+    ) -> Iterator[Answer]:
+        while taken := list(islice(source, batch)):
+            used = self.installer(loop.tenant).in_use(pack)
+            if used is not None and used.digest != loop.pack.digest:
+                loop = replace(self.loop(loop.tenant, pack), may_wait=loop.may_wait)
+            yield from loop.run(taken, legal_date=legal_date, batch=batch)
 
     def loop(self, tenant: str, pack: str, attachments: Mapping[str, bytes] | None = None) -> Loop:
         """Join everything that deciding for a tenant by a pack needs, and keep the pack for replay."""
