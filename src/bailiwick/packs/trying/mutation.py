@@ -48,7 +48,8 @@ class Mutant:
     """A pack with one thing bent: in which rule, what (``comparison``, ``boundary`` …), how it reads before and after.
 
     ``differs`` says whether it may decide a case otherwise: asked closely (True), whether even the causes of an answer
-    that is none may differ. ``make`` gives the bent pack.
+    that is none may differ. ``make`` gives the bent pack. ``measure`` is the one whose own expression is bent: where it
+    differs, a case that names it needs no deciding.
     """
 
     rule: str
@@ -56,6 +57,7 @@ class Mutant:
     kind: str
     before: str
     after: str
+    measure: str | None = None
     differs: Callable[[Known, bool], bool] = field(repr=False, compare=False)
     make: Callable[[], Pack] = field(repr=False, compare=False)
 
@@ -226,6 +228,7 @@ def _of_site(site: Site, kind: str, expression: Expression) -> Mutant:
         kind=kind,
         before=site.expression.text,
         after=expression.text,
+        measure=site.rule.removeprefix("measure ") if site.rule.startswith("measure ") else None,
         differs=differs,
         make=lambda: site.swap(expression),
     )
@@ -237,7 +240,11 @@ def _is_open(known: Known) -> bool:
 
 
 def _is_killed(mutant: Mutant, cases: Sequence[tuple[Case, Known]], decider: Decider) -> bool:
-    turned = [case for case, known in cases if mutant.differs(known, case.because is not None)]
+    turned = [case for case, known in cases if mutant.differs(known, False)]
+    if any(mutant.measure in case.measures or mutant.measure in case.indeterminate for case in turned):
+        return True
+    told = [case for case, known in cases if case.because is not None and mutant.differs(known, True)]
+    turned += [case for case in told if case not in turned]
     if not turned:
         return False
     pack = mutant.make()
@@ -273,8 +280,23 @@ def _of_parameter(pack: Pack, parameter: Parameter) -> Iterator[Mutant]:
             yield _of_value(pack, parameter, position, value, until)
 
 
+def _reading(pack: Pack, parameter: Parameter, value: JsonValue) -> Callable[[Known], bool]:
+    """Give a function that says whether some rule that reads a parameter answers otherwise with another value."""
+    readers = [site for site in sites_of(pack) if parameter.path in site.expression.reads]
+
+    def differs(known: Known) -> bool:
+        """Judge those rules again; what assumptions saw is not kept, so they are taken to differ."""
+        if any(site.is_raw for site in readers):
+            return True
+        scope = pack.language.scope({**known.values, parameter.path: value})
+        return any(known.value(each.expression) != each.expression.answer(scope, {})[0] for each in readers)
+
+    return differs
+
+
 def _of_value(pack: Pack, parameter: Parameter, position: int, value: JsonValue, until: str) -> Mutant:
     dated = parameter.values[position]
+    differs = _reading(pack, parameter, value)
 
     def make() -> Pack:
         """Give the pack with this value of the parameter changed."""
@@ -291,7 +313,7 @@ def _of_value(pack: Pack, parameter: Parameter, position: int, value: JsonValue,
         kind="parameter",
         before=f"{dated.value} from {dated.valid_from}",
         after=f"{value} from {dated.valid_from}",
-        differs=lambda known, _: dated.valid_from <= known.legal_date < until,
+        differs=lambda known, closely: dated.valid_from <= known.legal_date < until and (closely or differs(known)),
         make=make,
     )
 
