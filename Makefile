@@ -24,7 +24,7 @@ test-all: $(VENV)/.development ## run every test, a folder at a time; interrupte
 	$(if $(TESTS),$(BIN)/python -m pytest -q $(TESTS),$(BIN)/python tools/run_parts.py $(if $(AGAIN),--again))
 
 sim: $(VENV)/.development ## repeat what a seed did: make sim SEED=7
-	BAILIWICK_SEED=$(or $(SEED),1) BAILIWICK_SEEDS=1 $(BIN)/python -m pytest -q tests/simulation/test_ledger.py tests/simulation/test_kill.py
+	BAILIWICK_SEED=$(or $(SEED),1) BAILIWICK_SEEDS=1 $(BIN)/python -m pytest -q tests/simulation/test_ledger.py tests/simulation/test_kill.py tests/simulation/test_kill_effects.py
 
 check: $(VENV)/.development ## format, lint, types, import contracts, docs: all that is not a test
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from benchmarks import append, decide, modules, prove, sinks, start, swap, time_travel, verify
+from benchmarks import append, decide, interview, modules, prove, replay, rules, sinks, start, swap, time_travel, verify
 from benchmarks.table import markdown
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -40,6 +40,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
         place = Path(folder)
         rows = [*start.measure(place / "start"), *decide.measure(options.input, place)]
+        rows += [*rules.measure(), *rules.population()]
+        rows += replay.measure(place / "replay", replay.DECISIONS_FULL if options.full else replay.DECISIONS)
+        rows += interview.measure(place / "interview")
         rows += append.measure(place / "append")
         rows += sinks.measure(place / "sinks")
         verify.build(place / "large", records)

@@ -13,6 +13,8 @@ BailiwickError
 ├── ProjectionFailed           a fold over records raised, or its state cannot be kept (exit 3)
 ├── NotTrusted                 a signature or key that nobody vouched for (exit 3)
 ├── EffectsFrozen              the panic switch holds (exit 3)
+├── EffectRefused              an effect that no receiver will take, however often it is asked (exit 3)
+├── EffectSettled              what a person says of an effect comes too late, or cannot be said of it (exit 3)
 ├── HoldStands                 a legal hold covers what was to be deleted (exit 3)
 ├── NotFound                   no such home, tenant, pack, module, record or blob (exit 4)
 ├── Unavailable                the host cannot answer now; nothing was sealed (exit 5)
@@ -196,6 +198,20 @@ class EffectsFrozen(BailiwickError):
     exit_code = 3
 
 
+class EffectRefused(BailiwickError):
+    """An effect that will not be taken however often it is asked: by its receiver, or by this node's own rules."""
+
+    code = "effect-refused"
+    exit_code = 3
+
+
+class EffectSettled(BailiwickError):
+    """What a person says of an effect comes too late, or cannot be said of it. Nothing was recorded."""
+
+    code = "effect-settled"
+    exit_code = 3
+
+
 class HoldStands(BailiwickError):
     """A legal hold covers what was to be deleted: nothing was. ``hold`` is its id."""
 
@@ -235,6 +251,25 @@ class LedgerRaced(Unavailable):
     """Another writer stored a record of the same index first. Nothing was written: catch up, and append again."""
 
     code = "ledger-raced"
+
+
+class EffectDelayed(Unavailable):
+    """Nobody knows whether an effect was delivered, or its receiver has no time for it; it is tried again.
+
+    ``retry_after_s`` is how long the receiver asked to be left alone, in seconds, or None.
+    """
+
+    code = "effect-unreachable"
+
+    def __init__(self, message: str, *, hint: str, code: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after_s = retry_after_s
+
+
+class EffectFenced(Unavailable):
+    """A newer executor has spoken to the receiver, which takes nothing from this one any more."""
+
+    code = "effect-fenced"
 
 
 class SinkUnavailable(Unavailable):

@@ -19,7 +19,7 @@ TENANT_DEFAULT = "local"
 NODE_FILE = "node.toml"
 NODE_FILE_BYTES_MAX = 65_536
 
-TABLES = ("ledger", "modules", "sinks")
+TABLES = ("effects", "ledger", "modules", "sinks")
 """Tables that ``node.toml`` may have beside its text settings."""
 LEDGER_STORES = ("files", "sqlite", "postgres", "s3")
 """Where a ledger's records can be kept; the first is the default."""
@@ -104,6 +104,17 @@ class Settings:
         tables = _content(self.home / NODE_FILE).get("sinks", {})
         if not isinstance(tables, dict):
             raise _unreadable(self.home / NODE_FILE, "sinks is not a table of tables")
+        return tables
+
+    def effects(self) -> Mapping[str, Any]:
+        """Give the tables under ``effects`` of ``node.toml``, by type of effect, unread.
+
+        Raises:
+            UsageRefused: they are no tables.
+        """
+        tables = _content(self.home / NODE_FILE).get("effects", {})
+        if not isinstance(tables, dict):
+            raise _unreadable(self.home / NODE_FILE, "effects is not a table of tables")
         return tables
 
     def modules(self) -> Mapping[str, Any]:

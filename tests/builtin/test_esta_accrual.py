@@ -96,6 +96,9 @@ class Reckoning:
             unit = self.policy["worked_minutes_per_accrued_minute"] * self.policy["step_minutes"]
             steps, self.remainder = divmod(self.remainder + period["worked_minutes"], unit)
             accrued = steps * self.policy["step_minutes"]
+            left = self.policy.get("accrual_cap_minutes", float("inf")) - year["accrued_minutes"]
+            if accrued >= left:
+                accrued, self.remainder = left, 0
         year["accrued_minutes"] += accrued
         early = self.policy["credited"] == "within-period"
         self.balance += accrued if early else 0
@@ -132,6 +135,8 @@ def payrolls(draw):
         "credited": draw(st.sampled_from(["within-period", "at-period-end"])),
         "year_starts": draw(st.sampled_from(["01-01", "07-01", "02-28", "12-31", "03-01"])),
     }
+    if draw(st.booleans()):
+        policy["accrual_cap_minutes"] = draw(minutes)
     hired = draw(st.dates(date(1999, 1, 1), date(2030, 1, 1)))
     accrual_from = hired + timedelta(days=draw(st.integers(0, 400)))
     month, month_day = map(int, policy["year_starts"].split("-"))
@@ -180,8 +185,10 @@ def test_no_minute_is_lost_or_made(call, value):
         start = value["employment"]["accrual_from"]
         worked = sum(each["worked_minutes"] for each in value["periods"] if each["to"] >= start)
         accrued = sum(year["accrued_minutes"] for year in done["years"])
-        assert accrued * policy["worked_minutes_per_accrued_minute"] + done["remainder_worked_minutes"] == worked
+        spent = accrued * policy["worked_minutes_per_accrued_minute"] + done["remainder_worked_minutes"]
+        assert spent == worked if "accrual_cap_minutes" not in policy else spent <= worked
     for year in done["years"]:
+        assert year["accrued_minutes"] <= policy.get("accrual_cap_minutes", year["accrued_minutes"])
         assert year["carried_minutes"] <= policy["carryover_cap_minutes"]
     assert done["usable_minutes"] <= min(done["balance_minutes"], policy["use_cap_minutes"])
 

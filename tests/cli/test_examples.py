@@ -11,6 +11,8 @@ from bailiwick.cli.commands import COMMANDS
 
 ELSEWHERE = {
     "demo",
+    "effects approve",
+    "effects deny",
     "ledger hold release",
     "ledger move",
     "ledger prune",
@@ -37,6 +39,15 @@ ELSEWHERE = {
     "module ungrant",
     "module unpin",
     "module untrust",
+    "pack activate",
+    "pack follow",
+    "pack install",
+    "pack interview",
+    "pack pull",
+    "pack sign",
+    "pack trust",
+    "pack unfollow",
+    "what-changed",
 }
 """Commands whose examples need more than a home; each is run by a test of its own (`test_ledger_examples` has most)."""
 NEEDS_A_HOME = [command for command in COMMANDS if command.words not in ELSEWHERE]
@@ -54,7 +65,8 @@ def test_the_examples_of_a_command_work(decided, folder, command):
     assert decided("ledger", "policy", "--out", "auditor.policy").code == 0
     assert decided("module", "new", "pay-size", "--lang", "wat").code == 0
     assert decided("module", "build", "pay-size").code == 0
-    stands_for = {"VKEY": key, "WITNESS-KEY": witness, "MOMENT": records[-1]["timestamp"]}
+    effect = decided("effects", "list", "--json").lines[0]["key"]
+    stands_for = {"KEY": effect, "VKEY": key, "WITNESS-KEY": witness, "MOMENT": records[-1]["timestamp"]}
     for example in command.examples:
         words = [stands_for.get(word, word) for word in shlex.split(example)]
         ran = decided(*words)

@@ -91,7 +91,7 @@ def test_an_explanation_cites_the_law(decided):
     told = decided("explain", str(record))
     assert "1904" in told.out
     assert "2024-01-01" in told.out
-    assert decided("explain", str(record), "--json").json["trace"]
+    assert decided("explain", str(record), "--json").json["rules"]
 
 
 def test_only_decisions_are_explained(decided):

@@ -3,87 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
-from bailiwick.adapters.effectchannel_memory import MemoryEffectChannel
 from bailiwick.adapters.effectqueue_memory import MemoryEffectQueue
-from bailiwick.adapters.panicswitch_memory import MemoryPanicSwitch
-from bailiwick.canonical import canonical_bytes
-from bailiwick.decisions import Executor, catch_up
-from bailiwick.decisions.execute import RESULT, RESULTS_PER_FLUSH
+from bailiwick.decisions import catch_up
+from bailiwick.decisions.execute import RESULTS_PER_FLUSH
 from bailiwick.errors import Unavailable
-from bailiwick.keys import Signer, new_secret
-from bailiwick.ledger import Ledger
-from bailiwick.model import Actor, Cursor, Draft, JsonValue
-from bailiwick.testing import MemoryBlobStore, MemoryClock, MemoryLedgerStore
-
-TENANT = "local"
-ACTOR = Actor(id="node:test", role="node")
-PACK: dict[str, JsonValue] = {"name": "us-osha-1904", "version": "1.0.0", "digest": f"sha256:{0:064x}"}
-
-
-class World:
-    """A ledger, its blobs, a queue, a switch and a receiver, all in memory."""
-
-    def __init__(self) -> None:
-        self.clock = MemoryClock()
-        self.ledger = Ledger.create(
-            TENANT,
-            MemoryLedgerStore(),
-            Signer("bailiwick/test", new_secret(bytes(32))),
-            clock=self.clock,
-            origin="bailiwick/test",
-            node_id="test",
-            actor=ACTOR,
-            checkpoint_ms=None,
-        )
-        self.blobs = MemoryBlobStore()
-        self.queue = MemoryEffectQueue()
-        self.panic = MemoryPanicSwitch()
-        self.panic.set(frozen=False, reason="", by="test", at="")
-        self.receiver = MemoryEffectChannel()
-
-    def decide(self, *numbers: int) -> int:
-        """Seal one decision that asks for an effect under each number's key, and give its index."""
-        asked: list[JsonValue] = [{"type": "notify", "key": key(number)} for number in numbers]
-        stated: list[JsonValue] = [
-            {"type": "notify", "key": str(number), "parameters": {"number": number}} for number in numbers
-        ]
-        evidence = canonical_bytes(
-            {
-                "effects": stated,
-                "pack": PACK,
-                "impact": {"outcome": "report-within-8-hours"},
-                "legal_date": "2024-01-01",
-            }
-        )
-        (digest,) = self.blobs.put_many(TENANT, [evidence])
-        draft = Draft(
-            event_type="decision.sealed",
-            resource="observation/test",
-            detail={"evidence": digest, "effects": asked},
-            actor=ACTOR,
-        )
-        return self.ledger.record(TENANT, draft).index
-
-    def executor(self, channel: object | None = None, panic: object | None = None) -> Executor:
-        return Executor(
-            tenant=TENANT,
-            ledger=self.ledger,
-            queue=self.queue,
-            blobs=self.blobs,
-            panic=panic or self.panic,  # type: ignore[arg-type]
-            channel=channel or self.receiver,  # type: ignore[arg-type]
-            actor=ACTOR,
-        )
-
-    def results(self) -> list[Mapping[str, JsonValue]]:
-        return [record.detail for record in self.ledger.records() if record.event_type == RESULT]
-
-
-def key(number: int) -> str:
-    return f"hmac-sha256:{number:064x}"
+from bailiwick.model import Cursor, JsonValue
+from tests.decisions.effect_world import MINUTE_NS, TENANT, World, key
 
 
 @pytest.fixture
@@ -124,7 +53,7 @@ def test_the_same_act_asked_for_twice_is_done_once(world: World):
 def test_a_crash_between_delivery_and_result_delivers_under_the_same_key(world: World):
     """Wrong if a receiver that honours keys could act twice."""
     world.decide(7)
-    world.receiver.deliver(TENANT, key(7), world.executor()._message(waiting(world)[0]))
+    world.receiver.deliver(TENANT, key(7), world.executor().message(waiting(world)[0]))
     report = world.executor().run()
     assert (report.delivered, report.repeated) == (0, 1)
     assert len(world.receiver.messages(TENANT)) == 1
@@ -154,7 +83,7 @@ def test_a_switch_thrown_in_the_middle_stops_the_rest(world: World):
 
         def is_frozen(self) -> bool:
             self.asked += 1
-            return self.asked > 4
+            return self.asked > 5  # once before the executor starts, and once before each effect
 
     report = world.executor(panic=After()).run()
     assert (report.delivered, report.waiting, report.frozen) == (4, 6, True)
@@ -166,16 +95,18 @@ def test_a_failed_delivery_waits_and_does_not_hold_up_the_others(world: World):
     """Wrong if one receiver that is down stopped every later effect, or was tried for ever."""
     world.decide(1, 2, 3)
 
-    class Down:
-        def deliver(self, tenant: str, name: str, message: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-            if name == key(1):
-                raise Unavailable("the receiver is down", hint="try again", code="receiver-down")
-            return world.receiver.deliver(tenant, name, message)
+    def down(name: str, message: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        """Receive all but the first."""
+        if name == key(1):
+            raise Unavailable("the receiver is down", hint="try again", code="receiver-down")
+        return world.receiver.deliver(TENANT, name, message, fence=10**6)
 
-    report = world.executor(channel=Down()).run()
+    report = world.run(down)
     assert (report.delivered, report.waiting) == (2, 1)
     assert [failure["code"] for failure in report.failed] == ["receiver-down"]
-    assert world.executor().run().delivered == 1
+    assert world.run(down).is_idle, "it is not due yet"
+    world.clock.advance(MINUTE_NS)
+    assert world.run(lambda name, message: {"delivered": "now"}).delivered == 1
 
 
 def test_more_effects_than_one_flush_holds_are_all_done(world: World):
@@ -200,12 +131,14 @@ def test_a_lost_queue_is_folded_again_and_repeats_nothing(world: World):
 def test_a_queue_of_another_past_is_folded_again(world: World):
     """Wrong if effects of a ledger that was cut back could be performed."""
     world.decide(1)
-    phantom = waiting(world)
+    (phantom,) = waiting(world)
+    base = world.queue.cursor(TENANT)
     world.queue.clear(TENANT)
-    world.queue.fold(TENANT, Cursor(count=1, leaf="another"), phantom, {})
+    other = replace(base, leaf="another")
+    assert world.queue.keep(TENANT, Cursor(count=0, leaf=""), other, {key(9): replace(phantom, key=key(9))})
     catch_up(TENANT, world.ledger, world.queue)
     assert [each.key for each in world.queue.listed(TENANT)] == [key(1)]
-    assert world.queue.cursor(TENANT).leaf == world.ledger.leaf(world.ledger.size() - 1)
+    assert world.queue.cursor(TENANT) == base
 
 
 def test_lost_evidence_fails_its_effect_and_no_other(world: World):

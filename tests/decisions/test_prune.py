@@ -9,15 +9,16 @@ from bailiwick.adapters.effectqueue_memory import MemoryEffectQueue
 from bailiwick.adapters.effectqueue_sqlite import SqliteEffectQueue
 from bailiwick.adapters.panicswitch_memory import MemoryPanicSwitch
 from bailiwick.canonical import canonical_bytes, time_ns
-from bailiwick.decisions import Executor, Pruner, catch_up, explain
-from bailiwick.decisions.execute import RESULT
+from bailiwick.decisions import Executor, Pruner, catch_up, explain, settings_of
+from bailiwick.decisions.effects.folding import RESULT
 from bailiwick.decisions.prune import EXPIRED, find_needs
 from bailiwick.errors import HoldStands, NotFound, Unavailable, UsageRefused, Verdict
 from bailiwick.keys import Signer, new_secret
 from bailiwick.ledger import Ledger, LegalHold, Retention, verify_receipt
 from bailiwick.model import Actor, Draft, JsonValue
 from bailiwick.schema import Schemas
-from bailiwick.testing import MemoryBlobStore, MemoryClock, MemoryLedgerStore
+from bailiwick.testing import MemoryBlobStore, MemoryClock, MemoryEntropy, MemoryLedgerStore
+from tests.decisions.effect_world import OneChannel
 
 TENANT = "local"
 ACTOR = Actor(id="node:test", role="node")
@@ -88,7 +89,9 @@ class Years:
             queue=self.queue,
             blobs=self.blobs,
             panic=self.panic,
-            channel=self.receiver,
+            channels=OneChannel(self.receiver, settings_of("notify", {})),
+            clock=self.clock,
+            entropy=MemoryEntropy(),
             actor=ACTOR,
         ).run()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
-from bailiwick.packs import Pack, run_cases
+from bailiwick.errors import PackRefused
+from bailiwick.packs import CaseReport, Pack, load_pack, run_cases, start_pack
 
 INPUT = {"worked_minutes": 1000000, "used_minutes": 0, "headcount": 50, "employer": {"name": "E-7"}}
 
@@ -120,3 +123,80 @@ def test_a_failure_says_where_its_case_stands(build: Callable[..., Pack]):
     case = {"name": "x", "legal_date": "2022-01-01", "input": {}, "output": {"outcome": "none"}, "status": "disputed"}
     report = run_cases(build({"tests/more.yaml": {"cases": [case]}}))
     assert [(each.file, each.name) for each in report.failed] == [("tests/more.yaml", "x")]
+
+
+# --- of the second version of the format ------------------------------------------------------------------------------
+
+
+def tried(case: dict[str, Any], **files: bytes | str) -> CaseReport:
+    """Run one case on a new pack, with further files."""
+    full = {"name": "x", "status": "direct"} | case
+    found = start_pack("town-fees") | {"tests/cases.yaml": yaml.safe_dump({"cases": [full]}).encode()}
+    return run_cases(load_pack("town-fees", found | {path: str(text).encode() for path, text in files.items()}))
+
+
+def differences(report: CaseReport) -> list[str]:
+    """Give the differences of the one case that failed."""
+    return [each for failure in report.failed for each in failure.differences]
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"days_out": -1}, "minimum"),
+        ({"days_out": "long"}, "type"),
+        ({"borrower": "dog"}, "enum"),
+        ({"colour": "red"}, "additionalProperties"),
+        ({"returned_on": "2024-02-30"}, "format"),
+        ({"days_out": -1}, "schema-violated"),
+    ],
+)
+def test_a_case_may_say_that_its_input_is_refused(given: dict[str, Any], error: str):
+    """Wrong if an author could not hold fast what callers may not send."""
+    assert tried({"input": given, "error": error}).is_passed
+
+
+def test_an_input_that_is_accepted_or_breaks_another_rule_fails_such_a_case():
+    """Wrong if a case for a refusal passed whatever the schema does."""
+    accepted = tried({"input": {"days_out": 1}, "error": "minimum"})
+    assert differences(accepted) == ["error: minimum expected, and the input is accepted"]
+    other = tried({"input": {"days_out": -1}, "error": "enum"})
+    assert differences(other) == ["error: enum expected, the input breaks minimum"]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"input": {"days_out": -1}, "error": "minimum", "output": {"outcome": "no-fee"}},
+        {"input": {"days_out": -1}, "error": "minimum", "because": "late"},
+        {"input": {"days_out": 1}},
+        {"input": {"days_out": 1}, "error": "not a word"},
+    ],
+)
+def test_a_case_says_what_comes_out_or_that_nothing_does(case: dict[str, Any]):
+    """Wrong if a case could expect two things at once, or nothing."""
+    with pytest.raises(PackRefused):
+        tried(case)
+
+
+def test_a_refusal_came_with_the_second_version(build: Callable[..., Pack]):
+    """Wrong if a pack of the first version could not be read by the bailiwick that it was written for."""
+    case = {"name": "x", "input": {"colour": 1}, "error": "additionalProperties", "status": "direct"}
+    with pytest.raises(PackRefused, match="bailiwick-pack/2"):
+        build({"tests/cases.yaml": {"cases": [case]}})
+
+
+def test_every_decision_must_satisfy_the_schema_of_decisions():
+    """Wrong if a pack could promise a form of answer and not keep it."""
+    case = {
+        "input": {"borrower": "adult", "days_out": 29, "returned_on": "2024-05-01"},
+        "output": {"outcome": "fee-due"},
+    }
+    highest = {
+        "properties": {"measures": {"required": ["fee"], "properties": {"fee": {"type": "integer", "maximum": 19}}}}
+    }
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", **highest}
+    (told,) = differences(tried(case, **{"schemas/output.json": json.dumps(schema)}))
+    assert told.startswith("schemas/output.json: /measures/fee: ")
+    schema["properties"]["measures"]["properties"]["fee"]["maximum"] = 20
+    assert tried(case, **{"schemas/output.json": json.dumps(schema)}).is_passed

@@ -14,7 +14,7 @@ from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.errors import PackRefused, SchemaViolated
 from bailiwick.packs import IntakeModule, Pack, evaluate, load_pack
 from bailiwick.packs.format.documents import FILE_BYTES_MAX
-from bailiwick.packs.format.load import FILES_MAX, REQUIRED
+from bailiwick.packs.format.files import FILES_MAX, REQUIRED
 
 Parsed = Callable[[str], Any]
 
@@ -125,7 +125,6 @@ def test_a_pack_without_cases_is_refused(faults: Callable[..., list[Any]]):
         "/etc/passwd",
         "é.yaml",
         "parameters/X.yaml",
-        "pack.lock",
         "",
     ],
 )
@@ -195,12 +194,21 @@ def test_a_pack_with_flipped_bytes_loads_or_is_refused(files: dict[str, bytes], 
         assert (pack.digest == load_pack("sick-pay", files).digest) == (bytes(raw) == files[path])
 
 
+@pytest.mark.parametrize("key", ["units", "outcomes", "law", "intake", "legal_date"])
+@pytest.mark.parametrize("value", [None, 5, "x", ["x"]])
+def test_a_vocabulary_that_is_none_is_refused(faults: Callable[..., list[Any]], parsed: Parsed, key: str, value: Any):
+    """A null in place of the units could end the process."""
+    manifest = parsed("pack.yaml")
+    manifest[key] = value
+    assert any(path.startswith(f"pack.yaml#/{key}") for path, _ in found(faults({"pack.yaml": manifest})))
+
+
 # --- one fault each -------------------------------------------------------------------------------------------------
 
 ONE_FAULT = [
     # file, where, new value (None: leave out), path of the violation, rule
     ("pack.yaml", ["id"], "other", "#/id", "name"),
-    ("pack.yaml", ["format"], "bailiwick-pack/2", "#/format", "const"),
+    ("pack.yaml", ["format"], "bailiwick-pack/9", "#/format", "format"),
     ("pack.yaml", ["version"], "1.2", "#/version", "pattern"),
     ("pack.yaml", ["owner"], "me", "", "additionalProperties"),
     ("pack.yaml", ["law", "from"], "2020-02-30", "#/law/from", "format"),
@@ -269,7 +277,7 @@ ONE_FAULT = [
     ("rules/measures.yaml", ["measures", 0, "unit"], "hour", "#/measures/0/unit", "unit"),
     ("rules/measures.yaml", ["measures", 1, "id"], "earned", "#/measures/1/id", "duplicate"),
     ("rules/measures.yaml", ["measures", 1, "id"], "size", "#/id", "duplicate"),
-    ("rules/tables/size.yaml", ["hit"], "collect", "#/hit", "enum"),
+    ("rules/tables/size.yaml", ["hit"], "best", "#/hit", "enum"),
     ("rules/tables/size.yaml", ["rows", 0, "when"], "in.headcount", "#/rows/0/when", "type"),
     ("rules/tables/size.yaml", ["rows", 0, "value"], "1", "#/rows/0/value", "type"),
     ("rules/tables/size.yaml", ["rows", 1, "id"], "small", "#/rows/1/id", "duplicate"),

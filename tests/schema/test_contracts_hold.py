@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tomllib
 from pathlib import Path
@@ -32,6 +33,7 @@ DETAILS = {
     "clock.regression": "clock-regression",
     "pack.installed": "pack-installed",
     "decision.sealed": "decision-sealed",
+    "effect.executor-started": "effect-executor-started",
     "effect.result": "effect-result",
     "panic.set": "panic-set",
     "subject.erased": "subject-erased",
@@ -86,6 +88,28 @@ def test_every_blob_of_a_decision_keeps_its_contract(home: Path, records: list[d
                 SCHEMAS.check(noun, parse_document(node._blobs.get(TENANT, detail[noun])))
 
 
+def test_evidence_that_rests_on_a_module_keeps_its_contract(tmp_path: Path):
+    """Wrong if evidence with a call in its trace could be read by nobody, whether the module answered or refused."""
+    periods = [{"from": "2025-03-01", "to": "2025-03-31", "worked_minutes": 1800, "used": []}]
+    facts = {
+        "matter": "payroll",
+        "day": "2025-03-31",
+        "employer": {"kind": "private", "employees_in_michigan": 12, "method": "accrual", "year_starts": "01-01"},
+        "employee": {"works_in_michigan": True, "hired_on": "2025-03-01"},
+    }
+    told = {**facts, "payroll": {"periods": periods}}
+    Node.init(tmp_path / "node", TENANT)
+    with Node.open(Settings.resolve(home=tmp_path / "node", environ={})) as node:
+        for each, outcome in ((told, "entitled"), (facts, "indeterminate")):
+            inputs = node.read_inputs(io.BytesIO(json.dumps(each).encode()), "json")
+            [answer] = node.decide(TENANT, "us-mi-esta", inputs)
+            sealed = answer.to_json()
+            assert sealed["outcome"] == outcome
+            evidence = parse_document(node._blobs.get(TENANT, sealed["evidence"]))
+            SCHEMAS.check("evidence", evidence)
+            assert any(entry["kind"] == "call" for entry in evidence["trace"])
+
+
 def test_every_message_in_the_outbox_keeps_its_contract(home: Path):
     """A receiver that reads messages by the published schema would refuse them."""
     files = sorted((home / "tenants" / TENANT / "outbox").glob("*.json"))
@@ -113,7 +137,7 @@ def test_switch_and_settings_keep_their_contracts(home: Path):
 def test_verifications_and_problems_keep_their_contracts(home: Path):
     """A program that acts on a verdict or an error code would not understand it."""
     with Node.open(Settings.resolve(home=home, environ={})) as node:
-        SCHEMAS.check("panic-state", dict(node.panic_state()))
+        SCHEMAS.check("panic-state", dict(node.panic_state(TENANT)))
         SCHEMAS.check("verification-report", node.ledger(TENANT).verify().to_json())
         for ask in (lambda: node.explain(TENANT, 10_000), lambda: node.ledger("nobody"), lambda: node.pack("no-pack")):
             with pytest.raises(BailiwickError) as caught:

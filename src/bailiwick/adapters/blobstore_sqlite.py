@@ -182,7 +182,7 @@ class SqliteBlobStore:
         )
 
     def _read(self, tenant: str, question: str, values: tuple[object, ...]) -> list[Any]:
-        if not self._path(tenant).exists():
+        if (tenant, "read") not in self._open and not self._path(tenant).exists():
             return []  # looking must not make a tenant
         with self._database(tenant, "read") as database:
             return database.execute(question, values).fetchall()

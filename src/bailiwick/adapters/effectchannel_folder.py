@@ -31,13 +31,18 @@ class FolderEffectChannel:
         self._disk = disk
         self._schemas = Schemas()
 
-    def deliver(self, tenant: str, key: str, message: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    def deliver(
+        self, tenant: str, key: str, message: Mapping[str, JsonValue], *, fence: int = 0
+    ) -> Mapping[str, JsonValue]:
         """Write the message as a file, durably; ``differs`` says that another message was there before and stays.
+
+        The folder needs no fence: its names honour the keys by themselves, whoever delivers.
 
         Raises:
             SchemaViolated, InputRefused: the message is not one (see ``effectchannel_message``).
             Unavailable: the file cannot be written (``outbox-unwritable``); asking again is safe.
         """
+        del fence
         name = effect_name(key) + ".json"
         data = message_bytes(key, message, self._schemas)
         home = self._tenants / check_tenant(tenant)

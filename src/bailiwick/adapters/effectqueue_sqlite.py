@@ -6,34 +6,31 @@ damaged or of another version is thrown away and folded again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
+
+import msgspec
 
 from bailiwick.adapters.foldfiles import FoldFiles, cursor_of, keep_cursor
 from bailiwick.errors import Unavailable
-from bailiwick.model import Cursor, QueuedEffect
+from bailiwick.model import Cursor, EffectState, QueuedEffect
 
-VERSION = 2
+VERSION = 3
 BUSY_SECONDS_MAX = 10.0
+KEYS_PER_QUESTION = 500
+"""Keys that one question asks for, in number: SQLite bounds the parameters of a statement."""
 _DAMAGED = "effect-queue-damaged"
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS effects (
-        key TEXT PRIMARY KEY, type TEXT NOT NULL, record INTEGER NOT NULL, position INTEGER NOT NULL, result INTEGER,
-        again_record INTEGER, again_position INTEGER
+        key TEXT PRIMARY KEY, state TEXT NOT NULL, record INTEGER NOT NULL, position INTEGER NOT NULL,
+        due TEXT, body BLOB NOT NULL
     ) WITHOUT ROWID""",
-    "CREATE INDEX IF NOT EXISTS waiting ON effects (record, position) WHERE result IS NULL",
+    "CREATE INDEX IF NOT EXISTS by_state ON effects (state, record, position)",
 )
-_ASK = """
-INSERT INTO effects (key, type, record, position) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT (key) DO UPDATE SET again_record = ?3, again_position = ?4
-"""
-_FINISH = "UPDATE effects SET result = ? WHERE key = ? AND result IS NULL"
-_END = "DELETE FROM effects WHERE key = ? AND record <= ? AND result IS NULL AND again_record IS NULL"
-_ASK_AGAIN = """
-UPDATE effects SET record = again_record, position = again_position, again_record = NULL, again_position = NULL
-WHERE key = ? AND record <= ? AND result IS NULL AND again_record IS NOT NULL
-"""
+_FORGET = "DELETE FROM effects WHERE key = ?"
+_KEEP = "INSERT OR REPLACE INTO effects (key, state, record, position, due, body) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class SqliteEffectQueue:
@@ -61,32 +58,48 @@ class SqliteEffectQueue:
         with self._files.of(tenant) as database:
             return cursor_of(database)
 
-    def fold(
-        self,
-        tenant: str,
-        cursor: Cursor,
-        asked: Sequence[QueuedEffect],
-        done: Mapping[str, int],
-        ended: Mapping[str, int] = MappingProxyType({}),
-    ) -> None:
-        """Take in what the records up to ``cursor`` say, in one transaction; an older cursor changes nothing."""
+    def find(self, tenant: str, keys: Iterable[str]) -> dict[str, QueuedEffect]:
+        """Give the effects of some keys that are known."""
+        found: dict[str, QueuedEffect] = {}
+        wanted = list(keys)
+        for start in range(0, len(wanted), KEYS_PER_QUESTION):
+            some = wanted[start : start + KEYS_PER_QUESTION]
+            marks = ", ".join("?" * len(some))
+            found |= {each.key: each for each in self._select(tenant, f"WHERE key IN ({marks})", some)}
+        return found
+
+    def keep(self, tenant: str, base: Cursor, cursor: Cursor, effects: Mapping[str, QueuedEffect | None]) -> bool:
+        """Take in what was folded, in one transaction; False where the queue does not stand at ``base``."""
         with self._files.changing(tenant) as database:
-            if cursor_of(database).count >= cursor.count:
-                return
-            database.executemany(_ASK, [(effect.key, effect.type, effect.record, effect.position) for effect in asked])
-            database.executemany(_FINISH, [(result, key) for key, result in done.items()])
-            for each in ended.items():
-                if not database.execute(_END, each).rowcount:
-                    database.execute(_ASK_AGAIN, each)
+            if cursor_of(database) != base:
+                return False
+            database.executemany(_FORGET, [[key] for key, each in effects.items() if each is None])
+            database.executemany(_KEEP, [_row(each) for each in effects.values() if each is not None])
             keep_cursor(database, cursor)
+            return True
 
-    def waiting(self, tenant: str, limit: int) -> list[QueuedEffect]:
-        """Give up to ``limit`` effects without a result, oldest first."""
-        return self._select(tenant, "WHERE result IS NULL ORDER BY record, position LIMIT ?", (limit,))
+    def waiting(self, tenant: str, limit: int, at: str | None = None) -> list[QueuedEffect]:
+        """Give up to ``limit`` effects that wait to be delivered, oldest first; with ``at``, those due by then."""
+        if at is None:
+            return self._select(tenant, "WHERE state = 'waiting' ORDER BY record, position LIMIT ?", [limit])
+        tail = "WHERE state = 'waiting' AND (due IS NULL OR due <= ?) ORDER BY record, position LIMIT ?"
+        return self._select(tenant, tail, [at, limit])
 
-    def listed(self, tenant: str) -> list[QueuedEffect]:
-        """Give every effect, oldest first."""
-        return self._select(tenant, "ORDER BY record, position", ())
+    def expired(self, tenant: str, at: str) -> list[QueuedEffect]:
+        """Give the effects whose approval did not come before ``at``, oldest first."""
+        return self._select(tenant, "WHERE state = 'needs-approval' AND due < ? ORDER BY record, position", [at])
+
+    def listed(self, tenant: str, state: EffectState | None = None) -> list[QueuedEffect]:
+        """Give every effect, or those in one state, oldest first."""
+        if state is None:
+            return self._select(tenant, "ORDER BY record, position", [])
+        return self._select(tenant, "WHERE state = ? ORDER BY record, position", [state.value])
+
+    def counts(self, tenant: str) -> dict[EffectState, int]:
+        """Count the effects of each state that there is."""
+        with self._files.of(tenant) as database:
+            rows = database.execute("SELECT state, COUNT(*) FROM effects GROUP BY state")
+            return {EffectState(state): count for state, count in rows}
 
     def clear(self, tenant: str) -> None:
         """Forget everything of the tenant."""
@@ -98,16 +111,28 @@ class SqliteEffectQueue:
         """Close the files."""
         self._files.close()
 
-    def _select(self, tenant: str, tail: str, values: tuple[int, ...]) -> list[QueuedEffect]:
+    def _select(self, tenant: str, tail: str, values: Iterable[str | int]) -> list[QueuedEffect]:
         with self._files.of(tenant) as database:
-            rows = database.execute(
-                f"SELECT key, type, record, position, result FROM effects {tail}",  # noqa: S608 - tails are ours, above
-                values,
-            )
-            return [
-                QueuedEffect(key=key, type=kind, record=record, position=position, result=result)
-                for key, kind, record, position, result in rows
-            ]
+            rows = database.execute(f"SELECT body FROM effects {tail}", tuple(values))  # noqa: S608 - tails are ours
+            return [_effect(msgspec.json.decode(body)) for (body,) in rows]
+
+
+def _row(effect: QueuedEffect) -> tuple[str | int | bytes | None, ...]:
+    due = effect.expires_at if effect.state is EffectState.APPROVAL else effect.retry_at
+    return effect.key, effect.state.value, effect.record, effect.position, due, msgspec.json.encode(_body(effect))
+
+
+def _body(effect: QueuedEffect) -> dict[str, Any]:
+    """Write an effect down, what is as it was at first left out."""
+    plain = {each.name: getattr(effect, each.name) for each in fields(effect)}
+    told = {name: value for name, value in plain.items() if value is not None}
+    return told if effect.again is None else {**told, "again": _body(effect.again)}
+
+
+def _effect(body: dict[str, Any]) -> QueuedEffect:
+    again = body.pop("again", None)
+    effect = QueuedEffect(**{**body, "state": EffectState(body["state"])})
+    return effect if again is None else replace(effect, again=_effect(again))
 
 
 def _refusal(path: Path, error: Exception, is_damaged: bool) -> Unavailable:

@@ -38,6 +38,7 @@ def decide(
     legal_date: str | None = None,
     batch: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=BATCH_MAX))] = BATCH_MAX,
     priority: Priority = "now",
+    attach: Path | None = None,
     options: TenantOptions = TenantOptions(),
 ) -> int:
     """Decide every input by a pack, and seal each decision.
@@ -52,6 +53,7 @@ def decide(
         legal_date: Day to judge by, YYYY-MM-DD, where the inputs do not say when they happened.
         batch: How many inputs share one flush to disk; 1 answers each before the next is read.
         priority: What becomes of an input whose module cannot run now: refused at once, or kept to be decided later.
+        attach: Folder of files that the pack pins by digest and does not hold, such as another owner's schema.
     """
     outcomes: Counter[str] = Counter()
     with (
@@ -60,9 +62,16 @@ def decide(
         screen.progress("deciding", beside_output=True) as advance,
     ):
         inputs = node.read_inputs(stream, format_of(file, stream) if written_as == "auto" else written_as)
-        for answer in node.decide(
-            tenant, pack, inputs, legal_date=legal_date, batch=batch, may_wait=priority == "later"
-        ):
+        answers = node.decide(
+            tenant,
+            pack,
+            inputs,
+            legal_date=legal_date,
+            batch=batch,
+            may_wait=priority == "later",
+            attachments=node.attachments_in(attach),
+        )
+        for answer in answers:
             line = answer.to_json()
             outcomes["waiting" if "queued" in line else line.get("outcome", "refused")] += 1
             print(json.dumps(line) if options.json else screen.plain(answer_text(line)), flush=True)

@@ -58,10 +58,10 @@ class Story:
             if not branch.branches:
                 self.tell("", branch.text)
         told = explanation.to_json()
-        for entry in told["trace"]:
-            if entry["kind"] == "impact":
-                self.tell("", f"by rule {entry['rule']} [{'; '.join(entry['cite'])}]")
-        kinds = [entry["kind"] for entry in told["trace"]]
+        for rule in told["rules"]:
+            if rule["kind"] == "impact":
+                self.tell("", f"by rule {rule['rule']} [{'; '.join(each['cite'] for each in rule['cite'])}]")
+        kinds = [rule["kind"] for rule in (*told["rules"], *told["assumptions"])]
         self.tell(
             "",
             f"resting on {kinds.count('measure')} measurements and {kinds.count('assumption')} assumptions,"

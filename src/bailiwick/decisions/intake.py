@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.engine import Refusal, read_answer
 from bailiwick.errors import InputRefused, RowRefused, UsageRefused
 from bailiwick.model import JsonValue, ModuleRef, Observation, Run
-from bailiwick.packs import Pack, check_date
+from bailiwick.packs import Pack, check_date, facts_from
 from bailiwick.schema import parse_document
 
 OBSERVATION_FORMAT = "bailiwick-observation/1"
@@ -57,18 +59,21 @@ def intake(
     Args:
         tenant: Whose observation this is.
         raw: At most ``BODY_BYTES_MAX`` bytes of text.
-        pack: Names the reader of CSV rows, the input schema, and where a legal date stands in the facts.
+        pack: Names the reader of CSV rows, the input schema, where a legal date stands in the facts, and how facts are
+            taken from documents of foreign contracts.
         legal_date: ``YYYY-MM-DD``; None takes the date that the pack's ``legal_date`` names in the facts.
         moment: Salts and time, drawn once.
         read_row: Runs the pack's reader module.
 
     Raises:
-        InputRefused: the text, the row or the facts break their contract, or no legal date can be had.
+        InputRefused: the text, the row, a foreign document or the facts break their contract, or no legal date can be
+            had.
+        NotFound: the contract of a foreign document is an attachment that nobody supplied.
         ModuleFailed: the reader failed by its own doing.
         Unavailable: the reader was stopped by the wall clock.
     """
     _check_size(raw)
-    facts, modules, fuel = _facts(raw, read_row)
+    facts, modules, fuel = _facts(raw, pack, read_row)
     pack.check_input(facts)
     question = question_of(raw)
     stored: dict[str, JsonValue] = {
@@ -99,22 +104,41 @@ def question_of(raw: RawInput) -> dict[str, JsonValue]:
     return {"media": raw.media, "header": raw.header, "body": raw.body}
 
 
+class _Stored(msgspec.Struct, kw_only=True, frozen=True):
+    """An observation as it was kept: our own bytes, whose digest the record holds, so that they are not judged anew."""
+
+    format: str
+    media: str
+    header: str | None
+    body: str
+    salt: str
+    evidence_salt: str
+    decided_at: str
+    legal_date: str | None
+
+
+_read_stored = msgspec.json.Decoder(_Stored).decode
+
+
 def restore(blob: bytes) -> tuple[RawInput, str | None, Moment]:
     """Read an observation's blob back into what ``intake`` was given.
 
     Raises:
         InputRefused: the blob is not an observation of this format.
     """
-    stored = parse_document(blob)
-    if not isinstance(stored, dict) or stored.get("format") != OBSERVATION_FORMAT:
+    try:
+        stored = _read_stored(blob)
+    except msgspec.MsgspecError:
+        stored = None
+    if stored is None or stored.format != OBSERVATION_FORMAT:
         raise InputRefused(
             "the blob is not an observation of a known format",
             hint=f"this version reads {OBSERVATION_FORMAT}",
             code="observation-format",
         )
-    raw = RawInput(media=stored["media"], body=stored["body"], header=stored["header"])
-    moment = Moment(salt=stored["salt"], evidence_salt=stored["evidence_salt"], decided_at=stored["decided_at"])
-    return raw, stored["legal_date"], moment
+    raw = RawInput(media=stored.media, body=stored.body, header=stored.header)
+    moment = Moment(salt=stored.salt, evidence_salt=stored.evidence_salt, decided_at=stored.decided_at)
+    return raw, stored.legal_date, moment
 
 
 def _check_size(raw: RawInput) -> None:
@@ -127,13 +151,14 @@ def _check_size(raw: RawInput) -> None:
         )
 
 
-def _facts(raw: RawInput, read_row: ReadRow) -> tuple[dict[str, Any], tuple[ModuleRef, ...], int]:
+def _facts(raw: RawInput, pack: Pack, read_row: ReadRow) -> tuple[dict[str, Any], tuple[ModuleRef, ...], int]:
     if raw.media == "csv":
         envelope = json.dumps({"header": raw.header, "row": raw.body}, ensure_ascii=False).encode()
         run, module = read_row(envelope)
         return whole_numbers(_answer(run.output)), (module,), run.fuel
     if raw.media == "json":
-        return whole_numbers(_object(parse_document(raw.body.encode()))), (), 0
+        given = _object(parse_document(raw.body.encode()))
+        return whole_numbers(facts_from(pack.foreign, given) if pack.foreign else given), (), 0
     raise UsageRefused(f"inputs are csv or json, not {raw.media[:40]!r}", hint="see --format", code="media")
 
 

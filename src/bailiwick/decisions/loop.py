@@ -20,7 +20,7 @@ from bailiwick.decisions.seal import seal, subject_name
 from bailiwick.decisions.waiting import Parked, park, taken
 from bailiwick.errors import BailiwickError, InputRefused, LedgerPoisoned, ModuleFailed, Unavailable
 from bailiwick.model import SALT_BYTES, Actor, Draft, JsonValue, Receipt, Sealed
-from bailiwick.packs import Pack
+from bailiwick.packs import CallModule, Pack
 from bailiwick.ports import BlobStore, Clock, Entropy, Recorder
 
 BATCH_MAX = 64
@@ -93,6 +93,7 @@ class Loop:
     secret: bytes
     actor: Actor
     versions: Mapping[str, JsonValue]
+    call_module: CallModule | None = None
     may_wait: bool = False
 
     def run(
@@ -174,7 +175,7 @@ class Loop:
         observation = intake(
             self.tenant, raw, self.pack, legal_date=legal_date, moment=self.moment(), read_row=self.read_row
         )
-        decision = decide(observation, self.pack)
+        decision = decide(observation, self.pack, self.call_module)
         return seal(
             observation,
             decision,

@@ -6,42 +6,57 @@ job writes stops the fold, which says where: a count that silently left somethin
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import fields
 from typing import Any
 
-from bailiwick.decisions.execute import NEVER, RESULT
+from bailiwick.decisions.effects.folding import NEVER, RESULT, WORDS, fold, keys_of
 from bailiwick.decisions.seal import SEALED
 from bailiwick.decisions.shelf import INSTALLED
 from bailiwick.errors import UsageRefused
 from bailiwick.ledger import KEYS, Projection, State
-from bailiwick.model import JsonValue, Record
+from bailiwick.model import EffectState, JsonValue, QueuedEffect, Record
 
 PANIC_SET = "panic.set"
+EVERYWHERE = "everywhere"
+"""Whose switch a record is about that does not say: early versions knew only that of the whole node."""
+
+
+_SETTLED = frozenset({EffectState.DONE, EffectState.CANCELLED, EffectState.REFUSED})
+"""States of which nobody can bring an effect back: of those, only that they were is remembered."""
 
 
 def _fold_effect(state: State, record: Record) -> State:
-    detail: Any = record.detail
-    waiting, done = state["waiting"], state["done"]
-    if record.event_type == SEALED:
-        for position, effect in enumerate(detail["effects"]):
-            key, place = effect["key"], {"record": record.index, "position": position}
-            if key in waiting:
-                waiting[key]["again"] = place
-            elif _short(key) not in done:
-                waiting[key] = {"type": effect["type"], **place, "again": None}
-        return state
-    key = detail["key"]
-    if detail["delivered"] == NEVER:
-        asked = waiting.get(key)
-        if asked is not None and asked["record"] <= detail["record"]:
-            del waiting[key]
-            if asked["again"] is not None:
-                waiting[key] = {"type": asked["type"], **asked["again"], "again": None}
-        return state
-    asked = waiting.pop(key, None)
-    if asked is not None:
-        done[_short(key)] = record.index
-        state["counts"][asked["type"]] = state["counts"].get(asked["type"], 0) + 1
+    open_effects, settled = state["open"], state["settled"]
+    for key in dict.fromkeys(keys_of(record)):
+        known = open_effects.pop(key, None)
+        if known is None and _short(key) in settled:
+            if record.event_type == RESULT and record.detail["delivered"] != NEVER:
+                settled[_short(key)] = EffectState.DONE.value
+            continue
+        effect = fold({} if known is None else {key: _read(known)}, [record]).get(key)
+        if effect is None:
+            continue
+        if effect.state not in _SETTLED:
+            open_effects[key] = _written(effect)
+            continue
+        settled[_short(key)] = effect.state.value
+        if effect.state is EffectState.DONE:
+            state["counts"][effect.type] = state["counts"].get(effect.type, 0) + 1
     return state
+
+
+def _written(effect: QueuedEffect) -> dict[str, Any]:
+    """Write an effect down as JSON, what is as it was at first left out."""
+    told = {each.name: getattr(effect, each.name) for each in fields(effect)}
+    plain = {name: value for name, value in told.items() if value is not None and name != "again"}
+    return plain | {"state": effect.state.value} | ({"again": _written(effect.again)} if effect.again else {})
+
+
+def _read(written: dict[str, Any]) -> QueuedEffect:
+    again = written.get("again")
+    plain = {**written, "state": EffectState(written["state"]), "again": None if again is None else _read(again)}
+    return QueuedEffect(**plain)
 
 
 def _short(key: str) -> str:
@@ -50,19 +65,25 @@ def _short(key: str) -> str:
 
 
 def _show_effects(state: State) -> JsonValue:
+    effects = sorted((_read(each) for each in state["open"].values()), key=lambda each: (each.record, each.position))
     waiting: list[JsonValue] = [
-        {"key": key, "type": effect["type"], "record": effect["record"], "position": effect["position"]}
-        for key, effect in sorted(state["waiting"].items(), key=lambda item: (item[1]["record"], item[1]["position"]))
+        {"key": each.key, "type": each.type, "record": each.record, "position": each.position}
+        for each in effects
+        if each.state is EffectState.WAITING
     ]
-    return {"waiting": waiting, "done": sum(state["counts"].values()), "done_by_type": dict(state["counts"])}
+    others = [each.state.value for each in effects if each.state is not EffectState.WAITING]
+    ended = [each for each in state["settled"].values() if each != EffectState.DONE.value]
+    done: dict[str, JsonValue] = dict(state["counts"])
+    shown: dict[str, JsonValue] = {"waiting": waiting, "done": sum(state["counts"].values()), "done_by_type": done}
+    return shown | ({"others": dict(Counter([*others, *ended]))} if others or ended else {})
 
 
 EFFECTS = Projection(
     name="effects",
-    version=2,
-    says="effects that waited, oldest first, and how many were done",
-    event_types=frozenset({SEALED, RESULT}),
-    start=lambda: {"counts": {}, "done": {}, "waiting": {}},
+    version=3,
+    says="effects that waited, oldest first, how many were done, and how many stood otherwise",
+    event_types=frozenset({SEALED, *WORDS}),
+    start=lambda: {"counts": {}, "open": {}, "settled": {}},
     fold=_fold_effect,
     show=_show_effects,
 )
@@ -114,17 +135,26 @@ def _fold_panic(state: State, record: Record) -> State:
     frozen = record.detail["frozen"]
     if not isinstance(frozen, bool):
         raise TypeError(f"frozen is {type(frozen).__name__}")
-    del state
-    return {"by": record.actor.id, "frozen": frozen, "record": record.index, "since": record.timestamp}
+    scope = str(record.detail.get("scope", EVERYWHERE))
+    told = {"by": record.actor.id, "frozen": frozen, "record": record.index, "since": record.timestamp}
+    return {**state, scope: told}
+
+
+def _show_panic(state: State) -> JsonValue:
+    """Show the newest word on a switch that freezes, or the newest word at all."""
+    told = sorted(state.values(), key=lambda each: (each["frozen"], each["record"]))
+    shown: JsonValue = told[-1] if told else {"by": None, "frozen": None, "record": None, "since": None}
+    return shown
 
 
 PANIC = Projection(
     name="panic",
-    version=1,
-    says="whether effects were frozen; null where nobody had set the switch yet",
+    version=2,
+    says="whether effects were frozen, for the tenant or everywhere; null where nobody had set a switch yet",
     event_types=frozenset({PANIC_SET}),
-    start=lambda: {"by": None, "frozen": None, "record": None, "since": None},
+    start=dict,
     fold=_fold_panic,
+    show=_show_panic,
 )
 
 PROJECTIONS = {each.name: each for each in (DECISIONS, EFFECTS, KEYS, PACKS, PANIC)}

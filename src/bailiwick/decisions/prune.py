@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bailiwick.decisions.effects.folding import NEVER, RESULT, WORDS, ask, asked_by, follow
 from bailiwick.decisions.erase import Eraser
-from bailiwick.decisions.execute import NEVER, RESULT, asked_by
 from bailiwick.decisions.waiting import TAKEN
 from bailiwick.errors import BailiwickError, Unavailable, UsageRefused
 from bailiwick.ledger import EXPIRED, QUEUED, Ledger, Needs, Plan, keeps_something, unnamed_digests
-from bailiwick.model import Actor, Draft, JsonValue, Receipt, check_subject
+from bailiwick.model import Actor, Draft, JsonValue, QueuedEffect, Receipt, check_subject
 from bailiwick.ports import BlobStore
 
 
@@ -57,11 +57,17 @@ class Went:
 
 @dataclass(slots=True)
 class _Asked:
-    """Who asked for the effect of one key, and which record says what came of it."""
+    """Who asked for the effect of one key, which records say something about it, and what they make of it."""
 
     decisions: list[int] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
-    results: list[int] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+    effect: QueuedEffect | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether something can still become of it by itself."""
+        return self.effect is not None and self.effect.state.is_open
 
 
 def find_needs(ledger: Ledger, sent: Mapping[str, int]) -> Needs:
@@ -85,18 +91,20 @@ def find_needs(ledger: Ledger, sent: Mapping[str, int]) -> Needs:
             of_key = asked.setdefault(effect.key, _Asked())
             of_key.decisions.append(record.index)
             of_key.waiting.append(record.index)
-        if record.event_type != RESULT:
+            of_key.effect = ask(of_key.effect, effect)
+        if record.event_type not in WORDS:
             continue
         of_key = asked.setdefault(str(record.detail["key"]), _Asked())
-        if record.detail.get("delivered") == NEVER:
+        of_key.effect = follow(of_key.effect, record)
+        if record.event_type == RESULT and record.detail.get("delivered") == NEVER:
             ended = int(str(record.detail["record"]))
             results[record.index] = (ended,)
             of_key.waiting = [each for each in of_key.waiting[-1:] if each > ended]
         else:
-            of_key.results.append(record.index)
+            of_key.words.append(record.index)
     for of_key in asked.values():
-        results.update((result, tuple(of_key.decisions)) for result in of_key.results)
-    unfinished = (of_key.waiting for of_key in asked.values() if not of_key.results and of_key.waiting)
+        results.update((word, tuple(of_key.decisions)) for word in of_key.words)
+    unfinished = (of_key.waiting for of_key in asked.values() if of_key.is_open and of_key.waiting)
     waiting = frozenset(each for found in unfinished for each in (found[0], found[-1]))
     return Needs(waiting=waiting | queued, results=results, sent=dict(sent))
 

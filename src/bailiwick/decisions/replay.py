@@ -13,16 +13,22 @@ from typing import Any
 from bailiwick.canonical import digest
 from bailiwick.decisions.decide import decide
 from bailiwick.decisions.intake import ReadRow, intake, restore
-from bailiwick.decisions.seal import SEALED, seal
+from bailiwick.decisions.seal import SEALED, evidence_of
 from bailiwick.decisions.shelf import fetch
 from bailiwick.errors import BailiwickError, NotFound, Unavailable
-from bailiwick.model import Actor, Record
-from bailiwick.packs import Pack
+from bailiwick.model import Record
+from bailiwick.packs import CallModule, Pack
 from bailiwick.ports import BlobStore
 from bailiwick.schema import parse_document
 
 ReaderFor = Callable[[Pack], ReadRow]
 """Gives the reader of a pack's rows, from the modules kept for the tenant."""
+
+CallerFor = Callable[[Pack], CallModule]
+"""Gives what runs the modules that a pack's rules call, from those kept for the tenant."""
+
+PACKS_KEPT = 16
+"""Packs that are held compiled at once, with their guests; the one that came first makes room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +68,8 @@ class Replayer:
     tenant: str
     blobs: BlobStore
     reader_for: ReaderFor
-    _packs: dict[str, tuple[Pack, ReadRow]] = field(default_factory=dict)
+    caller_for: CallerFor | None = None
+    _packs: dict[str, tuple[Pack, ReadRow, CallModule | None]] = field(default_factory=dict)
 
     def run(self, records: Iterable[Record], progress: Callable[[int], None] = lambda _: None) -> ReplayReport:
         """Replay every decision among the records; others are passed over.
@@ -94,16 +101,9 @@ class Replayer:
         """Say where the evidence differs from what the record stands for, or None."""
         detail: Any = record.detail
         raw, legal_date, moment = restore(self.blobs.get(self.tenant, detail["observation"], record.resource))
-        pack, read_row = self._pack(detail["pack"]["name"], detail["pack"]["digest"])
+        pack, read_row, call_module = self._pack(detail["pack"]["name"], detail["pack"]["digest"])
         observation = intake(self.tenant, raw, pack, legal_date=legal_date, moment=moment, read_row=read_row)
-        again = seal(
-            observation,
-            decide(observation, pack),
-            pack,
-            secret=b"",
-            actor=Actor(id="replay", role="node"),
-            versions={},
-        ).evidence
+        again = evidence_of(observation, decide(observation, pack, call_module), pack)
         if observation.digest != detail["observation"]:
             return "the observation's own bytes"
         if again.digest == detail["evidence"]:
@@ -112,10 +112,13 @@ class Replayer:
         assert digest(kept) == detail["evidence"]
         return first_difference(parse_document(kept), parse_document(again.blob))
 
-    def _pack(self, name: str, pack_digest: str) -> tuple[Pack, ReadRow]:
+    def _pack(self, name: str, pack_digest: str) -> tuple[Pack, ReadRow, CallModule | None]:
         if pack_digest not in self._packs:
             pack = fetch(self.tenant, name, pack_digest, self.blobs)
-            self._packs[pack_digest] = (pack, self.reader_for(pack))
+            call_module = self.caller_for(pack) if self.caller_for is not None else None
+            if len(self._packs) >= PACKS_KEPT:
+                del self._packs[next(iter(self._packs))]
+            self._packs[pack_digest] = (pack, self.reader_for(pack), call_module)
         return self._packs[pack_digest]
 
 

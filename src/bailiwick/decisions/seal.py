@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from bailiwick.canonical import canonical_bytes, digest
+from bailiwick.canonical import canonical_bytes, check_profile, digest, noun_bytes
 from bailiwick.model import Actor, Decision, Draft, Effect, Evidence, JsonValue, Observation, Sealed
 from bailiwick.packs import Pack
 
@@ -33,10 +33,8 @@ def seal(
         actor: Who asked.
         versions: Engine versions, for the record only: evidence must be the same after an upgrade.
     """
-    evidence = _evidence(observation, decision, pack)
-    effects: list[JsonValue] = [
-        {"type": effect.type, "key": effect_key(observation, effect, secret)} for effect in decision.effects
-    ]
+    evidence = evidence_of(observation, decision, pack)
+    effects: list[JsonValue] = [_effect(effect, effect_key(observation, effect, secret)) for effect in decision.effects]
     draft = Draft(
         event_type=SEALED,
         resource=subject_name(observation.unsalted, secret),
@@ -44,10 +42,10 @@ def seal(
             "observation": observation.digest,
             "evidence": evidence.digest,
             "pack": _pack(pack),
-            "modules": [module.to_json() for module in observation.modules],
+            "modules": _modules(observation, decision),
             "outcome": decision.impact.outcome,
             "effects": effects,
-            "fuel": observation.fuel,
+            "fuel": observation.fuel + decision.fuel,
             "versions": dict(versions),
         },
         actor=actor,
@@ -81,24 +79,40 @@ def _keyed(secret: bytes, purpose: str, data: bytes) -> str:
     return hmac.new(secret, purpose.encode() + b"\n" + data, "sha256").hexdigest()
 
 
+def _effect(effect: Effect, key: str) -> dict[str, JsonValue]:
+    """Give what the record says of an effect: opaque, but for its type and whether a person has to approve it."""
+    told: dict[str, JsonValue] = {"type": effect.type, "key": key}
+    return told if effect.approval is None else {**told, "approval": dict(effect.approval)}
+
+
+def _modules(observation: Observation, decision: Decision) -> list[JsonValue]:
+    """List the modules that took part, each once: those that read the input, then those that rules called."""
+    found = {module.digest: module for module in (*observation.modules, *decision.modules)}
+    return [module.to_json() for module in found.values()]
+
+
 def _pack(pack: Pack) -> dict[str, JsonValue]:
     return {"name": pack.name, "version": pack.version, "digest": pack.digest}
 
 
-def _evidence(observation: Observation, decision: Decision, pack: Pack) -> Evidence:
+def evidence_of(observation: Observation, decision: Decision, pack: Pack) -> Evidence:
+    """Give the canonical bytes of everything that a decision rested on, and their digest."""
     body: dict[str, Any] = {
         "format": EVIDENCE_FORMAT,
         "salt": observation.evidence_salt,
         "observation": observation.digest,
         "pack": _pack(pack),
-        "modules": [module.to_json() for module in observation.modules],
+        "modules": _modules(observation, decision),
         "legal_date": observation.legal_date,
         "decided_at": observation.decided_at,
         "facts": dict(observation.facts),
-        "measurements": [measurement.to_json() for measurement in decision.measurements],
+        "measurements": decision.measurements,
         "impact": decision.impact.to_json(),
         "effects": [effect.to_json() for effect in decision.effects],
-        "trace": [entry.to_json() for entry in decision.trace],
+        "trace": decision.trace,
     }
-    blob = canonical_bytes(body)
+    # Facts enter here. Whatever else is not the kernel's own was checked where it came in: what rules gave in
+    # ``expressions.checked``, what the pack says when it was loaded.
+    check_profile({"facts": body["facts"]})
+    blob = noun_bytes(body)
     return Evidence(blob=blob, digest=digest(blob))

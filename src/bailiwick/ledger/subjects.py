@@ -1,8 +1,8 @@
 """Which records have something kept beside the ledger, for the subject that is their resource. Pure.
 
 A decision keeps its observation and evidence, a call of a module its input, output and transcript, an input that waits
-itself. What is kept goes by
-subject, with its key; the record stays, and its digests tell nothing then.
+itself, and who cancels or refuses an effect a reason. What is kept goes by subject, with its key; the record stays, and
+its digests tell nothing then.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from bailiwick.model import Record
 CALL = "module.called"
 QUEUED = "input.queued"
 SERIES = "module.series"
+CANCELLED, DENIED = "effect.cancelled", "effect.refused"
+"""Words about an effect, whose reason a person typed."""
 ERASED, EXPIRED = "subject.erased", "subject.expired"
 """Types of the records that tell of it: somebody asked for it, or its time was over."""
 _UNNAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {DECISION: ("observation", "evidence"), CALL: (), QUEUED: (), SERIES: ()}
+    {DECISION: ("observation", "evidence"), CALL: (), QUEUED: (), SERIES: (), CANCELLED: (), DENIED: ()}
 )
 """For each type that keeps something, the fields with digests of what an early version kept without saying for whom."""
 

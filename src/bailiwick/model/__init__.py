@@ -13,12 +13,12 @@ from bailiwick.model.deciding import (
     Measurement,
     Obligation,
     Observation,
-    QueuedEffect,
     Read,
     Sealed,
     Status,
     TraceEntry,
 )
+from bailiwick.model.effects import EffectSettings, EffectState, QueuedEffect
 from bailiwick.model.ledger import (
     Actor,
     AuditEvent,
@@ -60,6 +60,8 @@ __all__ = [
     "Decision",
     "Draft",
     "Effect",
+    "EffectSettings",
+    "EffectState",
     "Evidence",
     "HostCall",
     "Impact",

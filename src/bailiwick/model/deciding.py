@@ -1,10 +1,16 @@
-"""What a decision is, from the observation to the evidence that is sealed."""
+"""What a decision is, from the observation to the evidence that is sealed.
+
+The nouns of a trace are ``msgspec`` structures: a decision has a hundred of them, and they become evidence without a
+step in Python (``canonical.noun_bytes``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from bailiwick.model.ledger import Draft
 from bailiwick.model.running import ModuleRef
@@ -19,34 +25,34 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One value that a rule read: ``in.*`` an input, ``m.*`` a measurement, ``p.*`` a parameter, dated and cited.
 
-    ``is_known`` is false where the input was absent; ``value`` is then None.
+    ``is_unknown`` is true where it had no value; ``value`` is then None.
     """
 
     path: str
-    value: JsonValue
-    is_known: bool = True
+    value: JsonValue = None
+    is_unknown: bool = msgspec.field(default=False, name="unknown")
     unit: str | None = None
-    in_force_from: str | None = None
+    in_force_from: str | None = msgspec.field(default=None, name="from")
     cite: str | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it had a value."""
+        return not self.is_unknown
 
     def to_json(self) -> dict[str, JsonValue]:
         """Give the read as JSON, leaving out what does not apply."""
-        entry: dict[str, JsonValue] = {"path": self.path, "value": self.value}
-        if not self.is_known:
-            entry = {"path": self.path, "unknown": True}
-        optional = {"unit": self.unit, "from": self.in_force_from, "cite": self.cite}
-        return entry | {key: value for key, value in optional.items() if value is not None}
+        return _to_json(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TraceEntry:
-    """What one rule did: kind (measure, row, impact, effect, assumption), what it read, its value, its source, and why.
+class TraceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What one rule did: its kind, what it read, its value, its source, and why.
 
-    ``because`` is a sentence for people: the conjunct that failed, the input that was missing, or None.
+    ``kind`` is measure, call, row, impact, effect or assumption. ``because`` is a sentence for people: the conjunct
+    that failed, the input that was missing, or None.
     """
 
     rule: str
@@ -54,42 +60,35 @@ class TraceEntry:
     status: Status
     expression: str
     value: JsonValue
-    unit: str | None
     cite: tuple[str, ...]
     reads: tuple[Read, ...]
+    unit: str | None = None
     because: str | None = None
     says: str | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """Give the entry as JSON, leaving out what does not apply."""
-        entry: dict[str, JsonValue] = {
-            "rule": self.rule,
-            "kind": self.kind,
-            "status": self.status.value,
-            "expression": self.expression,
-            "value": self.value,
-            "cite": list(self.cite),
-            "reads": [read.to_json() for read in self.reads],
-        }
-        optional = {"unit": self.unit, "because": self.because, "says": self.says}
-        return entry | {key: value for key, value in optional.items() if value is not None}
+        return _to_json(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
+class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A quantity that a pack computed: value and unit, or indeterminate with the cause."""
 
     id: str
     status: Status
     value: JsonValue
-    unit: str | None
+    unit: str | None = None
     cause: str | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """Give the measurement as JSON."""
-        entry: dict[str, JsonValue] = {"id": self.id, "status": self.status.value, "value": self.value}
-        optional = {"unit": self.unit, "cause": self.cause}
-        return entry | {key: value for key, value in optional.items() if value is not None}
+        return _to_json(self)
+
+
+def _to_json(noun: msgspec.Struct) -> dict[str, JsonValue]:
+    """Give a noun of the trace as the very JSON that it is sealed as, its members in an order for people."""
+    told: dict[str, JsonValue] = msgspec.json.decode(msgspec.json.encode(noun))
+    return told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,16 +139,19 @@ class Impact:
 class Effect:
     """An act in the world that a decision asks for; deciding never performs it.
 
-    ``key`` is the pack's own key text (None where it gives none): two effects of one type and key are one act.
+    ``key`` is the pack's own key text (None where it gives none): two effects of one type and key are one act. A person
+    must approve an effect with an ``approval`` first: within ``within_minutes`` of its record, where that stands in it.
     """
 
     type: str
     key: str | None
     parameters: Mapping[str, JsonValue]
+    approval: Mapping[str, int] | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
-        """Give the effect as JSON."""
-        return {"type": self.type, "key": self.key, "parameters": dict(self.parameters)}
+        """Give the effect as JSON; ``approval`` only where one is asked for."""
+        told: dict[str, JsonValue] = {"type": self.type, "key": self.key, "parameters": dict(self.parameters)}
+        return told if self.approval is None else {**told, "approval": dict(self.approval)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,12 +176,17 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Measurements, impact and effects asked for, with the trace of every rule and the assumptions it rests on."""
+    """Measurements, impact and effects asked for, with the trace of every rule and the assumptions it rests on.
+
+    ``modules`` are those that rules called, ``fuel`` what they used.
+    """
 
     measurements: tuple[Measurement, ...]
     impact: Impact
     effects: tuple[Effect, ...]
     trace: tuple[TraceEntry, ...]
+    modules: tuple[ModuleRef, ...] = ()
+    fuel: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

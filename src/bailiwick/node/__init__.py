@@ -8,10 +8,28 @@ with Node.open(Settings.resolve(environ=os.environ)) as node:
 of the themes: a further one is a further file, and its name among the bases of ``Node``.
 """
 
+from bailiwick.node.calling import trying
 from bailiwick.node.doctor import Check
 from bailiwick.node.home import InitReport
+from bailiwick.node.installing import Comparison
+from bailiwick.node.interviewing import Sitting
 from bailiwick.node.node import Node
+from bailiwick.node.packdesk import desk_decider, desk_files, desk_pack
 from bailiwick.node.witnesses import Witnesses
 from bailiwick.node.workshop import desk_engine, desk_services, toolchain_for
 
-__all__ = ["Check", "InitReport", "Node", "Witnesses", "desk_engine", "desk_services", "toolchain_for"]
+__all__ = [
+    "Check",
+    "Comparison",
+    "InitReport",
+    "Node",
+    "Sitting",
+    "Witnesses",
+    "desk_decider",
+    "desk_engine",
+    "desk_files",
+    "desk_pack",
+    "desk_services",
+    "toolchain_for",
+    "trying",
+]

@@ -39,8 +39,8 @@ class Checking(Packing, Acting):
             _checked("ledger", lambda: _ledger_state(self.ledger(tenant))),
             _checked("packs", lambda: ", ".join(f"{pack.name} {pack.version}" for pack in self.packs())),
             _checked("modules", lambda: ", ".join(self._module_checks())),
-            _checked("panic", lambda: "frozen" if self._panic.is_frozen() else "free"),
-            _checked("effects", lambda: f"{sum(each.result is None for each in self.effects(tenant))} waiting"),
+            _checked("panic", lambda: "frozen" if self.panic_state(tenant)["frozen"] else "free"),
+            _checked("effects", lambda: f"{sum(each.state.is_open for each in self.effects(tenant))} waiting"),
             _checked("engines", lambda: ", ".join(f"{name} {each}" for name, each in engine_versions().items())),
         ]
 

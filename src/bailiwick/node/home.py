@@ -69,12 +69,15 @@ def make_home(home: Path, tenant: str, ledger: LedgerSettings, disk: Disk | None
 
 def _lay_out(home: Path, disk: Disk) -> None:
     """Lay out a home; ``node.toml`` comes last and says that the rest is there."""
-    FilePanicSwitch(home / PANIC_FILE, disk).set(
-        frozen=False, reason="", by="init", at=time_text(SystemClock().now_ns())
-    )
+    _release(home / PANIC_FILE, disk)
     node_id = SystemEntropy().take(ID_BYTES).hex()
     text = f'# The node\'s opaque name. To change the terminal\'s tenant: tenant = "..."\nnode_id = "{node_id}"\n'
     replace_file(disk, home / NODE_FILE, text.encode(), 0o644)
+
+
+def _release(path: Path, disk: Disk) -> None:
+    """Make a panic switch that lets effects start."""
+    FilePanicSwitch(path, disk).set(frozen=False, reason="", by="init", at=time_text(SystemClock().now_ns()))
 
 
 def _make_tenant(home: Path, tenant: str, node_id: str, disk: Disk, ledger: LedgerSettings) -> str:
@@ -86,6 +89,9 @@ def _make_tenant(home: Path, tenant: str, node_id: str, disk: Disk, ledger: Ledg
     store = LedgerPlaces(home, disk, ledger, lambda each: keys.get(each, ORIGIN_NAME)).make(tenant)
     signer = Signer(keys.get(tenant, ORIGIN_NAME).decode(), keys.get(tenant, SIGNING_NAME))
     if store.count() == 0:
+        # Before the first record: a tenant that is there and has no switch had it taken away, and stays frozen.
+        disk.make_folder(home / "tenants" / tenant)
+        _release(home / "tenants" / tenant / PANIC_FILE, disk)
         actor = Actor(id=f"node:{node_id}", role="node")
         Ledger.create(
             tenant, store, signer, clock=SystemClock(), origin=signer.verifier.name, node_id=node_id, actor=actor

@@ -16,6 +16,8 @@ WITNESS_NAME = "witness"
 """Name of the key that a tenant cosigns with, and of what it is called, with ``-name``."""
 AUTHOR_NAME = "author"
 """Name of the key that signs a tenant's own modules."""
+EFFECTS_NAME = "effects"
+"""Name of the key that signs effects for receivers that have its public half."""
 CODE_OWNER, CODE_KEY = "node", "compiled-code"
 """Where the key of compiled code lies; it belongs to no tenant, and a tenant of that name has no key of that name."""
 SECRET_BYTES = 32

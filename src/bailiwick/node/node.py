@@ -10,7 +10,10 @@ from bailiwick.adapters.keystore_wrapped import WrappedKeyStore, system_keys
 from bailiwick.node.acting import Acting
 from bailiwick.node.deciding import Deciding
 from bailiwick.node.doctor import Checking
+from bailiwick.node.following import Following
 from bailiwick.node.home import InitReport, make_home
+from bailiwick.node.installing import Installing
+from bailiwick.node.interviewing import Interviewing
 from bailiwick.node.reading import Reading
 from bailiwick.node.recovery import Recovering
 from bailiwick.node.supervising import Supervising
@@ -19,7 +22,7 @@ from bailiwick.ports import Disk
 from bailiwick.settings import LedgerSettings
 
 
-class Node(Checking, Recovering, Waiting, Supervising, Deciding, Acting, Reading):
+class Node(Checking, Recovering, Waiting, Following, Installing, Interviewing, Deciding, Acting, Supervising, Reading):
     """One running bailiwick on one home. A context manager; several may run on one home, in several processes.
 
     A theme stands before those that it builds on.

@@ -2,60 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from bailiwick.model import Cursor, JsonValue, QueuedEffect
+from bailiwick.model import Cursor, EffectState, JsonValue, QueuedEffect
 
 
 class EffectChannel(Protocol):
     """Delivers effects of one kind to the world. A receiver that honours the key acts once, however often asked."""
 
-    def deliver(self, tenant: str, key: str, message: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    def deliver(
+        self, tenant: str, key: str, message: Mapping[str, JsonValue], *, fence: int = 0
+    ) -> Mapping[str, JsonValue]:
         """Deliver one message under its key and give what came of it, as ``{"delivered": "now"|"before", ...}``.
 
-        ``key`` is opaque: ``hmac-sha256:`` and 64 hexadecimal digits.
+        ``key`` is opaque: ``hmac-sha256:`` and 64 hexadecimal digits. ``fence`` grows with each executor that starts: a
+        receiver that saw a higher one takes nothing from a lower one.
 
         Raises:
             Unavailable: nobody knows whether anything was delivered; asking again under the same key is safe.
+            EffectFenced: the receiver has seen a newer executor; nothing was delivered.
+            EffectsFrozen: the panic switch was seen before anything was sent.
+            EffectRefused, InputRefused: it will not be taken, however often it is asked.
         """
         ...
 
 
 class EffectQueue(Protocol):
-    """Which effects the ledger asks for and which have a result: a fold over its records that can be rebuilt.
+    """What the ledger's records say of each effect: a fold that is made elsewhere, kept here, and can be rebuilt.
 
-    The ledger stays the truth; losing the queue loses nothing, and ``cursor`` says how far it has folded.
+    The ledger stays the truth; losing the queue loses nothing, and ``cursor`` says how far it was folded.
     """
 
     def cursor(self, tenant: str) -> Cursor:
         """Say how far the ledger has been folded."""
         ...
 
-    def fold(
-        self,
-        tenant: str,
-        cursor: Cursor,
-        asked: Sequence[QueuedEffect],
-        done: Mapping[str, int],
-        ended: Mapping[str, int] = MappingProxyType({}),
-    ) -> None:
-        """Take in what the records up to ``cursor`` say, all or nothing; an older cursor changes nothing.
+    def find(self, tenant: str, keys: Iterable[str]) -> dict[str, QueuedEffect]:
+        """Give the effects of some keys; of those that are not known, none."""
+        ...
 
-        ``asked`` are the effects that decisions ask for, in order; one under a key that is known already changes
-        nothing, but the newest of them is remembered while the first waits. ``done`` maps keys to the index of their
-        result's record. ``ended``, taken in last, maps keys to a decision that has nothing left to send: an effect that
-        waits for that one, or for an older one, is then that of the newest decision that asked again, or forgotten.
+    def keep(self, tenant: str, base: Cursor, cursor: Cursor, effects: Mapping[str, QueuedEffect | None]) -> bool:
+        """Take in what the records from ``base`` to ``cursor`` made of effects, all or nothing; None forgets one.
+
+        Changes nothing and says False where the queue does not stand at ``base``: somebody else folded meanwhile.
         """
         ...
 
-    def waiting(self, tenant: str, limit: int) -> list[QueuedEffect]:
-        """Give up to ``limit`` effects without a result, oldest first."""
+    def waiting(self, tenant: str, limit: int, at: str | None = None) -> list[QueuedEffect]:
+        """Give up to ``limit`` effects that wait to be delivered, oldest first; with ``at``, those due by then."""
         ...
 
-    def listed(self, tenant: str) -> list[QueuedEffect]:
-        """Give every effect, oldest first."""
+    def expired(self, tenant: str, at: str) -> list[QueuedEffect]:
+        """Give the effects that wait for an approval whose time was over before ``at``, oldest first."""
+        ...
+
+    def listed(self, tenant: str, state: EffectState | None = None) -> list[QueuedEffect]:
+        """Give every effect, or those in one state, oldest first."""
+        ...
+
+    def counts(self, tenant: str) -> dict[EffectState, int]:
+        """Count the effects of each state that there is."""
         ...
 
     def clear(self, tenant: str) -> None:

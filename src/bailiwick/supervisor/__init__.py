@@ -5,30 +5,56 @@ was granted, and writes one record for each call before the answer leaves.
 """
 
 from bailiwick.supervisor.allow import NodeRules
-from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifest
+from bailiwick.supervisor.binaries import kept_binary
+from bailiwick.supervisor.ledgerstate import LedgerState
+from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifest, read_version
+from bailiwick.supervisor.packstate import (
+    FOLLOWED,
+    LEFT,
+    MOVED,
+    PACK_ACTIVATED,
+    PACK_INSTALLED,
+    SOURCE_CHANGED,
+    Activation,
+    FollowedSource,
+    InstalledPack,
+    PackVersion,
+)
 from bailiwick.supervisor.registry import MANIFEST_FILE, SIGNATURE_FILE, Registry
 from bailiwick.supervisor.replay import Replayed
 from bailiwick.supervisor.running import Answer
 from bailiwick.supervisor.schedule import NORMAL, PATIENT, URGENT, Cancelled, Ticket
 from bailiwick.supervisor.series import Series, SeriesCall, SeriesReplayed, SeriesRunner, read_calls
 from bailiwick.supervisor.services import homeless_services
-from bailiwick.supervisor.state import Grant, Installed
+from bailiwick.supervisor.state import FleetState, Grant, Installed
 from bailiwick.supervisor.supervisor import Shown, Supervisor, summary
 from bailiwick.supervisor.swap import SwapDone, Swapper, SwapPlan
 from bailiwick.supervisor.values import encode_value
 
 __all__ = [
+    "FOLLOWED",
+    "LEFT",
     "MANIFEST_FILE",
+    "MOVED",
     "NORMAL",
+    "PACK_ACTIVATED",
+    "PACK_INSTALLED",
     "PATIENT",
     "SIGNATURE_FILE",
+    "SOURCE_CHANGED",
     "URGENT",
+    "Activation",
     "Answer",
     "Cancelled",
+    "FleetState",
+    "FollowedSource",
     "Grant",
     "Installed",
+    "InstalledPack",
+    "LedgerState",
     "Manifest",
     "NodeRules",
+    "PackVersion",
     "Registry",
     "Replayed",
     "Series",
@@ -43,8 +69,10 @@ __all__ = [
     "Ticket",
     "encode_value",
     "homeless_services",
+    "kept_binary",
     "parse_manifest",
     "read_calls",
     "read_manifest",
+    "read_version",
     "summary",
 ]

@@ -23,7 +23,7 @@ FOLLOWED, LEFT, MOVED = "followed", "left", "moved"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackVersion:
-    """A version that is installed: what identifies it, whose key signed it, where that was recorded, what it corrects."""
+    """A version that is installed: its digest, whose key signed it, where that was recorded, and what it corrects."""
 
     version: str
     digest: str
@@ -78,10 +78,14 @@ class InstalledPack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowedSource:
-    """A source of packs that is followed: the blob that says where it is and whom to believe, and its pinned commit."""
+    """A source of packs that is followed: the blob that says where it is and whom to believe, its pinned commit.
+
+    ``refused`` is the commit that was refused last, since the pin moved.
+    """
 
     settings: str
     commit: str | None = None
+    refused: str | None = None
 
 
 def fold_installed(packs: Mapping[str, InstalledPack], record: Record) -> Mapping[str, InstalledPack]:
@@ -128,9 +132,11 @@ def fold_source(sources: Mapping[str, FollowedSource], record: Record) -> Mappin
         # Other keys for the same place must not let it begin anew: the pin stays.
         pinned = None if before is None else before.commit
         return {**others, name: FollowedSource(settings=detail["settings"], commit=pinned)}
-    if detail["state"] == MOVED and before is not None:
-        return {**others, name: replace(before, commit=detail["commit"])}
-    return sources
+    if before is None:
+        return sources
+    if detail["state"] == MOVED:
+        return {**others, name: replace(before, commit=detail["commit"], refused=None)}
+    return {**others, name: replace(before, refused=detail["commit"])}
 
 
 def read_packs(stored: Mapping[str, Any]) -> dict[str, InstalledPack]:

@@ -12,8 +12,10 @@ from bailiwick.adapters.ledgerstore_memory import MemoryLedgerStore
 from bailiwick.adapters.recorder_memory import MemoryRecorder
 from bailiwick.testing.disk import Killed, Mishap, PowerCut, SimulatedDisk
 from bailiwick.testing.faults import FaultyDisk, fail, kill
+from bailiwick.testing.receiver import EffectReceiver, by_key, by_secret
 
 __all__ = [
+    "EffectReceiver",
     "FaultyDisk",
     "Killed",
     "MemoryBlobStore",
@@ -25,6 +27,8 @@ __all__ = [
     "Mishap",
     "PowerCut",
     "SimulatedDisk",
+    "by_key",
+    "by_secret",
     "fail",
     "kill",
 ]

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bailiwick.adapters.effectqueue_memory import MemoryEffectQueue
-from bailiwick.adapters.effectqueue_sqlite import SqliteEffectQueue
+from bailiwick.adapters.effectqueue_sqlite import KEYS_PER_QUESTION, SqliteEffectQueue
 from bailiwick.errors import Unavailable
-from bailiwick.model import Cursor, QueuedEffect
+from bailiwick.model import Cursor, EffectState, QueuedEffect
 from bailiwick.ports import EffectQueue
 
 START = Cursor(count=0, leaf="")
+EARLY, LATER, LATE = (f"2026-01-0{day}T00:00:00.000000000Z" for day in (1, 2, 3))
 
 
-def effect(key: str, record: int, position: int = 0) -> QueuedEffect:
-    return QueuedEffect(key=key, type="notify", record=record, position=position)
+def effect(key: str, record: int, position: int = 0, **more) -> QueuedEffect:
+    return QueuedEffect(key=key, type="notify", record=record, position=position, **more)
+
+
+def put(queue: EffectQueue, base: Cursor, count: int, *effects: QueuedEffect) -> Cursor:
+    """Keep effects, and give the cursor that the queue stands at then."""
+    cursor = Cursor(count=count, leaf=f"l{count}")
+    assert queue.keep("local", base, cursor, {each.key: each for each in effects})
+    return cursor
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -31,55 +40,95 @@ def test_a_new_queue_starts_before_the_first_record(queue: EffectQueue):
     """Wrong if a queue that saw nothing claims to have read something."""
     assert queue.cursor("local") == START
     assert queue.listed("local") == []
+    assert queue.counts("local") == {}
+    assert queue.find("local", ["k"]) == {}
 
 
 def test_effects_wait_in_the_order_of_the_ledger(queue: EffectQueue):
     """Wrong if a later act can overtake an earlier one."""
-    queue.fold("local", Cursor(count=9, leaf="l9"), [effect("z", 3), effect("a", 4), effect("b", 4, 1)], {})
+    put(queue, START, 9, effect("b", 4, 1), effect("z", 3), effect("a", 4))
     assert [each.key for each in queue.waiting("local", 10)] == ["z", "a", "b"]
     assert [each.key for each in queue.waiting("local", 2)] == ["z", "a"]
 
 
-def test_a_key_asked_for_twice_is_one_effect(queue: EffectQueue):
-    """Wrong if deciding the same thing again asks for a second act."""
-    queue.fold("local", Cursor(count=2, leaf="l2"), [effect("k", 1)], {})
-    queue.fold("local", Cursor(count=4, leaf="l4"), [effect("k", 3)], {})
-    assert queue.listed("local") == [effect("k", 1)]
+def test_an_effect_is_given_back_as_it_was_kept(queue: EffectQueue):
+    """Wrong if anything that the ledger says of an effect were lost between two folds."""
+    asked = effect("k", 9, 2, state=EffectState.APPROVAL, needs_approval=True, within_minutes=5, expires_at=LATE)
+    whole = effect(
+        "k", 3, 1, state=EffectState.DEAD, result=7, attempts=4, code="effect-busy", retry_at=EARLY,
+        needs_approval=True, within_minutes=60, expires_at=LATER, approved=5, again=asked,
+    )  # fmt: skip
+    put(queue, START, 9, whole)
+    assert queue.find("local", ["k"]) == {"k": whole}
+    assert queue.listed("local") == [whole]
 
 
-def test_an_effect_with_a_result_waits_no_more(queue: EffectQueue):
+def test_what_is_kept_again_stands_in_the_place_of_what_was(queue: EffectQueue):
     """Wrong if an effect that was performed can be performed again."""
-    queue.fold("local", Cursor(count=2, leaf="l2"), [effect("k", 0), effect("m", 1)], {"k": 1})
-    queue.fold("local", Cursor(count=4, leaf="l4"), [effect("k", 3)], {})
+    at = put(queue, START, 2, effect("k", 0), effect("m", 1))
+    put(queue, at, 4, effect("k", 0, state=EffectState.DONE, result=3))
     assert [each.key for each in queue.waiting("local", 10)] == ["m"]
-    assert [each.result for each in queue.listed("local")] == [1, None]
+    assert [each.result for each in queue.listed("local")] == [3, None]
 
 
-def test_the_first_result_stands(queue: EffectQueue):
-    """Wrong if a second report could move the record that a result is found by."""
-    queue.fold("local", Cursor(count=2, leaf="l2"), [effect("k", 0)], {"k": 1})
-    queue.fold("local", Cursor(count=3, leaf="l3"), [], {"k": 2})
-    assert queue.listed("local")[0].result == 1
+def test_what_is_forgotten_is_gone(queue: EffectQueue):
+    """Wrong if an effect that nothing can be sent for waited for ever."""
+    at = put(queue, START, 2, effect("k", 0), effect("m", 1))
+    assert queue.keep("local", at, Cursor(count=3, leaf="l3"), {"k": None, "never asked": None})
+    assert [each.key for each in queue.listed("local")] == ["m"]
 
 
-def test_an_older_cursor_changes_nothing(queue: EffectQueue):
-    """Wrong if a slow reader could set back what a faster one has folded."""
-    queue.fold("local", Cursor(count=5, leaf="l5"), [effect("k", 0)], {})
-    queue.fold("local", Cursor(count=3, leaf="l3"), [effect("late", 2)], {})
+@pytest.mark.parametrize("base", [START, Cursor(count=5, leaf="other"), Cursor(count=9, leaf="l9")])
+def test_another_base_changes_nothing(queue: EffectQueue, base: Cursor):
+    """Wrong if what two processes folded at once could be mixed."""
+    put(queue, START, 5, effect("k", 0))
+    assert not queue.keep("local", base, Cursor(count=12, leaf="l12"), {"late": effect("late", 2), "k": None})
     assert queue.cursor("local") == Cursor(count=5, leaf="l5")
     assert [each.key for each in queue.listed("local")] == ["k"]
 
 
+def test_an_effect_is_due_at_its_moment_and_not_before(queue: EffectQueue):
+    """Wrong if a receiver that asked to be left alone were asked again at once, or never."""
+    put(queue, START, 3, effect("now", 0), effect("later", 1, retry_at=LATER))
+    assert [each.key for each in queue.waiting("local", 9, EARLY)] == ["now"]
+    assert [each.key for each in queue.waiting("local", 9, LATER)] == ["now", "later"]
+    assert [each.key for each in queue.waiting("local", 9)] == ["now", "later"]
+
+
+def test_an_approval_is_over_after_its_moment(queue: EffectQueue):
+    """Wrong if an effect that nobody approved waited for ever, or one without an end expired."""
+    asked = {"state": EffectState.APPROVAL, "needs_approval": True}
+    put(queue, START, 3, effect("a", 0, expires_at=LATER, **asked), effect("endless", 1, **asked))
+    assert queue.expired("local", LATER) == []
+    assert [each.key for each in queue.expired("local", LATE)] == ["a"]
+    assert queue.waiting("local", 9, LATE) == []
+
+
+def test_states_are_listed_and_counted_apart(queue: EffectQueue):
+    """Wrong if nobody could see which effects were given up."""
+    dead = effect("d", 1, state=EffectState.DEAD, result=2)
+    put(queue, START, 3, effect("a", 0), dead, replace(dead, key="e", position=1))
+    assert [each.key for each in queue.listed("local", EffectState.DEAD)] == ["d", "e"]
+    assert queue.counts("local") == {EffectState.WAITING: 1, EffectState.DEAD: 2}
+
+
+def test_many_keys_are_found_at_once(queue: EffectQueue):
+    """Wrong if a batch larger than one question of the store lost some."""
+    effects = [effect(f"k{number}", number) for number in range(2 * KEYS_PER_QUESTION + 1)]
+    put(queue, START, 9, *effects)
+    assert len(queue.find("local", [each.key for each in effects] + ["nobody"])) == len(effects)
+
+
 def test_tenants_do_not_see_each_other(queue: EffectQueue):
     """Wrong if one tenant's acts could be performed for another."""
-    queue.fold("local", Cursor(count=1, leaf="l1"), [effect("k", 0)], {})
+    put(queue, START, 1, effect("k", 0))
     assert queue.listed("other") == []
     assert queue.cursor("other") == START
 
 
 def test_a_cleared_queue_starts_again(queue: EffectQueue):
     """Wrong if folding anew could meet remains of another past."""
-    queue.fold("local", Cursor(count=1, leaf="l1"), [effect("k", 0)], {})
+    put(queue, START, 1, effect("k", 0))
     queue.clear("local")
     assert queue.cursor("local") == START
     assert queue.listed("local") == []
@@ -89,7 +138,7 @@ def test_a_cleared_queue_starts_again(queue: EffectQueue):
 def test_a_damaged_file_is_folded_again(tmp_path: Path, damage: bytes):
     """Wrong if losing what can be rebuilt could stop effects for ever."""
     first = SqliteEffectQueue(tmp_path)
-    first.fold("local", Cursor(count=1, leaf="l1"), [effect("k", 0)], {})
+    put(first, START, 1, effect("k", 0))
     first.close()
     for path in (tmp_path / "local").iterdir():
         path.unlink()
@@ -102,7 +151,7 @@ def test_a_damaged_file_is_folded_again(tmp_path: Path, damage: bytes):
 def test_a_file_that_is_damaged_in_use_is_thrown_away_and_said(tmp_path: Path):
     """Wrong if a raw error of SQLite came through, or the damage stayed."""
     queue = SqliteEffectQueue(tmp_path)
-    queue.fold("local", Cursor(count=1, leaf="l1"), [effect("k", 0)], {})
+    put(queue, START, 1, effect("k", 0))
     with sqlite3.connect(tmp_path / "local" / "effects.db") as other:
         other.execute("DROP TABLE effects")
     other.close()
@@ -113,7 +162,7 @@ def test_a_file_that_is_damaged_in_use_is_thrown_away_and_said(tmp_path: Path):
     queue.close()
 
 
-@pytest.mark.parametrize("version", [1, 99])
+@pytest.mark.parametrize("version", [1, 2, 99])
 def test_a_file_of_another_version_is_folded_again(tmp_path: Path, version: int):
     """Wrong if tables of another form were taken for ours."""
     (tmp_path / "local").mkdir()
@@ -125,7 +174,7 @@ def test_a_file_of_another_version_is_folded_again(tmp_path: Path, version: int)
     other.close()
     queue = SqliteEffectQueue(tmp_path)
     assert queue.cursor("local") == START
-    queue.fold("local", Cursor(count=1, leaf="l1"), [effect("k", 0)], {})
+    put(queue, START, 1, effect("k", 0))
     assert len(queue.listed("local")) == 1
     queue.close()
 
@@ -144,31 +193,9 @@ def test_a_folder_where_the_file_belongs_is_unavailable(tmp_path: Path):
 def test_the_fold_outlives_the_process_that_made_it(tmp_path: Path):
     """Wrong if each start had to read the whole ledger."""
     first = SqliteEffectQueue(tmp_path)
-    first.fold("local", Cursor(count=1, leaf="l1"), [effect("k", 0)], {})
+    put(first, START, 1, effect("k", 0))
     first.close()
     again = SqliteEffectQueue(tmp_path)
     assert again.cursor("local") == Cursor(count=1, leaf="l1")
     assert again.listed("local") == [effect("k", 0)]
     again.close()
-
-
-def test_an_effect_whose_decision_ended_is_forgotten_or_that_of_the_newest_that_asked_again(queue: EffectQueue):
-    """Wrong if an effect without evidence waited for ever, or took with it what another decision asks for."""
-    queue.fold("local", Cursor(count=3, leaf="l3"), [effect("alone", 0), effect("k", 1), effect("k", 2)], {})
-    queue.fold("local", Cursor(count=4, leaf="l4"), [effect("k", 3, 2)], {}, {"alone": 0, "k": 1, "never asked": 1})
-    assert queue.waiting("local", 10) == queue.listed("local") == [effect("k", 3, 2)]
-    queue.fold("local", Cursor(count=5, leaf="l5"), [], {}, {"k": 2})
-    assert queue.waiting("local", 10) == [effect("k", 3, 2)]
-    queue.fold("local", Cursor(count=6, leaf="l6"), [], {}, {"k": 3})
-    assert queue.listed("local") == []
-    queue.fold("local", Cursor(count=7, leaf="l7"), [effect("k", 6)], {})
-    assert queue.waiting("local", 10) == [effect("k", 6)]
-
-
-def test_what_has_a_result_does_not_end(queue: EffectQueue):
-    """Wrong if what was done could be forgotten, and then done again."""
-    queue.fold("local", Cursor(count=2, leaf="l2"), [effect("k", 0)], {"k": 1})
-    queue.fold("local", Cursor(count=3, leaf="l3"), [], {}, {"k": 0})
-    queue.fold("local", Cursor(count=4, leaf="l4"), [effect("k", 3)], {})
-    assert [each.result for each in queue.listed("local")] == [1]
-    assert queue.waiting("local", 10) == []

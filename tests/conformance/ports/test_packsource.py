@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,19 +13,33 @@ from hypothesis import strategies as st
 
 from bailiwick.adapters.packsource_checks import DEPTH_MAX, FILE_BYTES_MAX, FILES_MAX, PACK_BYTES_MAX
 from bailiwick.adapters.packsource_folder import ENTRIES_MAX, FolderPackSource
+from bailiwick.adapters.packsource_git import GitMirror
 from bailiwick.adapters.packsource_memory import MemoryPackSource
 from bailiwick.errors import BailiwickError, NotFound, PackRefused, Unavailable
 from bailiwick.ports import PackSource
+from tests.conformance.ports.repository import Repository
 
 Packs = Mapping[str, Mapping[str, bytes]]
 Make = Callable[[Packs], PackSource]
 
 
-@pytest.fixture(params=["memory", "folder"])
+@pytest.fixture(params=["memory", "folder", "git"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Give each source in turn, holding the packs asked for."""
     if request.param == "memory":
         return MemoryPackSource
+    if request.param == "git":
+        if shutil.which("git") is None:
+            pytest.skip("git is not installed: apt-get install git")
+        repository = Repository(tmp_path / "law.git")
+        mirror = GitMirror(tmp_path / "mirror.git", str(repository.folder))
+
+        def commit(packs: Packs) -> PackSource:
+            made = repository.commit(repository.packs(packs), parents=())
+            assert mirror.fetch("main") == made
+            return mirror.packs(made)
+
+        return commit
 
     def folder(packs: Packs) -> PackSource:
         for name, files in packs.items():

@@ -12,6 +12,7 @@ import pytest
 from bailiwick.adapters.disk_memory import MemoryDisk
 from bailiwick.adapters.disk_system import SystemDisk
 from bailiwick.adapters.panicswitch_file import PANIC_BYTES_MAX, REASON_CHARACTERS_MAX, FilePanicSwitch
+from bailiwick.adapters.panicswitch_joined import JoinedPanicSwitch
 from bailiwick.adapters.panicswitch_memory import MemoryPanicSwitch
 from bailiwick.errors import Unavailable
 from bailiwick.ports import PanicSwitch
@@ -21,11 +22,16 @@ from bailiwick.testing import FaultyDisk, fail
 AT = "2020-09-25T08:00:00.000000000Z"
 
 
-@pytest.fixture(params=["memory", "file", "file-on-a-disk-in-memory"])
+@pytest.fixture(params=["memory", "file", "file-on-a-disk-in-memory", "joined"])
 def switch(request: pytest.FixtureRequest, tmp_path: Path):
     """Give each switch in turn, as nobody has set it yet."""
     if request.param == "memory":
         yield MemoryPanicSwitch()
+        return
+    if request.param == "joined":
+        node = MemoryPanicSwitch()
+        put(node, frozen=False)
+        yield JoinedPanicSwitch(MemoryPanicSwitch(), node)
         return
     disk = SystemDisk() if request.param == "file" else MemoryDisk()
     disk.make_folder(tmp_path)
@@ -92,6 +98,25 @@ def test_setting_from_many_threads_leaves_one_whole_state(switch: PanicSwitch):
     state = switch.state()
     assert state["readable"] is True
     assert str(state["reason"]) in {f"r{number}" * 20 for number in range(8)}
+
+
+# --- several as one -------------------------------------------------------------------------------------------------
+
+
+def test_any_of_several_switches_freezes_and_only_ones_own_is_set():
+    """Releasing a tenant would release the whole node, or the node would not reach its tenants."""
+    own, node = MemoryPanicSwitch(), MemoryPanicSwitch()
+    joined = JoinedPanicSwitch(own, node)
+    put(node, frozen=True, reason="the node")
+    put(joined, frozen=False)
+    assert (joined.is_frozen(), own.is_frozen()) == (True, False)
+    assert joined.state()["reason"] == "the node"
+    put(joined, frozen=True, reason="the tenant")
+    assert joined.state()["reason"] == "the node", "the widest is told first"
+    put(node, frozen=False)
+    assert (joined.is_frozen(), joined.state()["reason"]) == (True, "the tenant")
+    put(joined, frozen=False)
+    assert not joined.is_frozen()
 
 
 # --- the file -------------------------------------------------------------------------------------------------------

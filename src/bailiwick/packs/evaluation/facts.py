@@ -6,11 +6,10 @@ that the pack states. What cannot be represented as the pack says is refused; no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from bailiwick.errors import InputRefused, SchemaViolated, Violation
 from bailiwick.model import INTEGER_MAX, JsonValue
@@ -25,6 +24,10 @@ TEXT_CHARACTERS_MAX = 10_000
 """Longest text that is a fact, in characters."""
 
 EACH: Final = "*"
+Place: TypeAlias = "str | tuple[Place, str | int]"
+"""Where something stands: the text of a JSON Pointer, or a place and a part below it."""
+Spot: TypeAlias = tuple[Place, Any]
+"""A place and the value that stands there."""
 _TYPE_WORDS = {
     bool: "true or false",
     int: "a number",
@@ -119,62 +122,72 @@ def parts_of(pointer: str) -> tuple[str, ...]:
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
-def _found(rule: FactRule, document: Any, place: str) -> list[tuple[str, Any]]:
-    """List the places that a rule leads to, where a value stands and its conditions hold; at most ``PLACES_MAX``."""
-    parts = parts_of(rule.pointer)
+def _found(rule: FactRule, document: Any, place: Place) -> list[Spot]:
+    """List the places that a rule leads to, by the first of its pointers that leads anywhere."""
+    for pointer in (rule.pointer, *rule.others):
+        if found := _found_by(pointer, rule, document, place):
+            return found
+    return []
+
+
+def _found_by(pointer: str, rule: FactRule, document: Any, place: Place) -> list[Spot]:
+    """List the places of one pointer where a value stands and the rule's conditions hold; at most ``PLACES_MAX``."""
+    parts = parts_of(pointer)
     split = len(parts) - parts[::-1].index(EACH) if EACH in parts else 0
-    looked = [
-        found
-        for spot, item in _bounded(_walk(document, parts[:split], place), rule)
-        if all(_holds(item, pointer, wanted, spot) for pointer, wanted in rule.where.items())
-        for found in _walk(item, parts[split:], spot)
-    ]
-    return [(spot, value) for spot, value in looked if _matches(rule, value)]
+    items = _walk([(place, document)], parts[:split])
+    if rule.where:
+        items = [spot for spot in items if all(_holds(spot, where, value) for where, value in rule.where.items())]
+    found = _walk(items, parts[split:])
+    return found if rule.pattern is None else [spot for spot in found if rule.pattern.is_met(spot[1])]
 
 
-def _bounded(places: Iterator[tuple[str, Any]], rule: FactRule) -> Iterator[tuple[str, Any]]:
-    yield from islice(places, PLACES_MAX)
-    if next(places, None) is not None:
+def _walk(spots: list[Spot], parts: tuple[str, ...]) -> list[Spot]:
+    """Give every place that the parts lead to from some places, in order; what is absent or null leads nowhere."""
+    for part in parts:
+        following: list[Spot] = []
+        for place, value in spots:
+            if type(value) is dict and part != EACH:
+                following.append(((place, part), value.get(part)))
+            elif type(value) is list and part == EACH:
+                _check_places(len(following) + len(value), place)
+                following += [((place, position), item) for position, item in enumerate(value)]
+            elif type(value) is list and part.isascii() and part.isdecimal():
+                position = int(part[:6])
+                following.append(((place, part), value[position] if position < len(value) else None))
+            elif value is not None:
+                raise _mistyped(place, value, "a list" if part == EACH else "an object")
+        spots = following
+    return [spot for spot in spots if spot[1] is not None]
+
+
+def _check_places(count: int, place: Place) -> None:
+    if count > PLACES_MAX:
         raise InputRefused(
-            f"{rule.pointer} leads to more than {PLACES_MAX} places",
+            f"a fact would look at {count} places below {_told(place)}; it looks at {PLACES_MAX} at most",
             hint="split the document; a decision is about one case",
             code="fact-places",
         )
 
 
-def _walk(value: Any, parts: tuple[str, ...], place: str) -> Iterator[tuple[str, Any]]:
-    """Give every place that the parts lead to, in document order; what is absent or null leads nowhere."""
-    if value is None:
-        return
-    if not parts:
-        yield place, value
-        return
-    part, rest = parts[0], parts[1:]
-    if isinstance(value, dict) and part != EACH:
-        yield from _walk(value.get(part), rest, f"{place}/{part}")
-    elif isinstance(value, list) and part == EACH:
-        for position, item in enumerate(value):
-            yield from _walk(item, rest, f"{place}/{position}")
-    elif isinstance(value, list) and part.isascii() and part.isdecimal():
-        position = int(part[:6])
-        yield from _walk(value[position] if position < len(value) else None, rest, f"{place}/{part}")
-    else:
-        raise _mistyped(place, value, "a list" if part == EACH else "an object")
-
-
-def _holds(item: Any, pointer: str, wanted: JsonValue, place: str) -> bool:
+def _holds(spot: Spot, pointer: str, wanted: JsonValue) -> bool:
     """Say whether a condition holds: exactly this value stands there; true is not 1."""
-    return any(type(value) is type(wanted) and value == wanted for _, value in _walk(item, parts_of(pointer), place))
+    return any(type(value) is type(wanted) and value == wanted for _, value in _walk([spot], parts_of(pointer)))
 
 
-def _matches(rule: FactRule, value: Any) -> bool:
-    return rule.pattern is None or rule.pattern.is_met(value)
+def _told(place: Place) -> str:
+    """Write a place as a JSON Pointer; it is only kept as its parts, for hardly one is ever told."""
+    parts: list[str | int] = []
+    while not isinstance(place, str):
+        place, part = place
+        parts.append(part)
+    below = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in reversed(parts))
+    return place + below or "the document"
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def _take(rule: FactRule, document: Any, place: str) -> Any:
+def _take(rule: FactRule, document: Any, place: Place) -> Any:
     """Make one fact of the places that its rule leads to; None where there is nothing to take."""
     found = _found(rule, document, place)
     if rule.take == "exists":
@@ -205,13 +218,14 @@ def _listed(rule: FactRule, values: list[Any]) -> list[Any]:
     return values
 
 
-def _value(rule: FactRule, place: str, value: Any) -> Any:
+def _value(rule: FactRule, place: Place, value: Any) -> Any:
     """Give one value in the type that the pack declares, or refuse it."""
     kind = rule.type.removesuffix("s")
     if kind == "integer" and type(value) in (int, Decimal):
-        return _within(_whole(value, place) if rule.scale is None else scaled(value, rule.scale, place), place)
+        told = _told(place)
+        return _within(_whole(value, told) if rule.scale is None else scaled(value, rule.scale, told), told)
     if kind == "string" and type(value) is str and len(value) <= TEXT_CHARACTERS_MAX:
-        return day_of(value, rule.days, place) if rule.days else value
+        return day_of(value, rule.days, _told(place)) if rule.days else value
     if kind == "boolean" and type(value) is bool:
         return value
     raise _mistyped(place, value, {"integer": "a number", "boolean": "true or false"}.get(kind, "text"))
@@ -333,12 +347,12 @@ def _joined(given: Mapping[str, Any], taken: Mapping[str, Any], path: str = "") 
     return facts
 
 
-def _mistyped(place: str, value: Any, wanted: str) -> InputRefused:
+def _mistyped(place: Place, value: Any, wanted: str) -> InputRefused:
     given = (
         "too long a text" if isinstance(value, str) and wanted == "text" else _TYPE_WORDS.get(type(value), "nothing")
     )
     return InputRefused(
-        f"{place or 'the document'} is {given}; the pack takes {wanted} there",
+        f"{_told(place)} is {given}; the pack takes {wanted} there",
         hint="the contract allows more than the pack can read: send what the pack takes",
         code="fact-type",
     )

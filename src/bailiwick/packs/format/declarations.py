@@ -1,4 +1,4 @@
-"""What a pack declares (sources, inputs, parameters, names of measures, units, outcomes), and the checks against it.
+"""What a pack declares (sources, facts, parameters, names of measures, units, outcomes), and the checks against it.
 
 Every check notes its fault and goes on. What a broken document would have declared is not held against the others.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bailiwick.model import Read
+from bailiwick.packs.format.dated import parameters_of
 from bailiwick.packs.format.documents import Document, Faults
-from bailiwick.packs.format.inputs import fields_of
-from bailiwick.packs.format.pack import INPUT_SCHEMA, DatedValue, InputField, Parameter, Source
-from bailiwick.packs.language.expressions import TYPES, Expression, Language, is_of_type
+from bailiwick.packs.format.inputs import Place, fields_of, places_of
+from bailiwick.packs.format.pack import FORMAT_1, INPUT_SCHEMA, InputField, Parameter, Source
+from bailiwick.packs.language.expressions import TYPES, Expression, Language
 from bailiwick.packs.language.syntax import SyntaxFault
 
 _AFTER_CITATION = ("(", ",", ";", " ")
@@ -34,18 +34,25 @@ class Declarations:
         manifest = documents.get("pack.yaml")
         self.manifest: dict[str, Any] = manifest.value if manifest else {}
         self.has_schema = schema is not None
-        self._names_are_sure = self._declares_all()
+        self.names_are_sure = self._declares_all()
         self.sources = tuple(self._sources())
         self.inputs = fields_of(schema)
+        self.places: Mapping[str, Place] = {place.path: place for place in places_of(schema)}
+        """Every fact by its path: those too that no rule can read."""
         self.types: dict[str, str] = {field.path: field.type for field in self.inputs}
         self.measures: dict[str, tuple[str, str]] = {}
-        """Where each measure and table is declared: file and pointer."""
+        """Where each measure, table and what a call gives is declared: file and pointer."""
         for field in self.inputs:
-            self.check_unit(INPUT_SCHEMA, "/properties/" + "/properties/".join(field.keys) + "/x-unit", field.unit)
-        self.parameters = tuple(self._parameters())
+            self.check_unit(INPUT_SCHEMA, self.places[field.path].pointer + "/x-unit", field.unit)
+        self.parameters: tuple[Parameter, ...] = tuple(parameters_of(self))
         self._declare_measures()
-        self.language = Language(self.types)
+        self.language = Language(self.types, has_calendar=not self.is_first)
         self.paths_read: set[str] = set()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the pack is of the first version of the format."""
+        return self.manifest.get("format") == FORMAT_1
 
     # --- reading documents --------------------------------------------------------------------------------------------
 
@@ -79,17 +86,25 @@ class Declarations:
 
     def check_outcome(self, document: Document, pointer: str, outcome: str) -> None:
         """Note an outcome that the pack's vocabulary lacks."""
-        if "pack.yaml" in self.documents and outcome not in self.manifest.get("outcomes", {}):
+        known = self._vocabulary("outcomes")
+        if known is not None and outcome not in known:
             self.fault(document, pointer, "outcome", f"{outcome} is not in the vocabulary of pack.yaml", outcome)
 
     def check_unit(self, document: Document | str, pointer: str, unit: str | None) -> None:
         """Note a unit that the pack does not explain."""
-        if unit is not None and "pack.yaml" in self.documents and unit not in self.manifest.get("units", {}):
+        known = self._vocabulary("units")
+        if unit is not None and known is not None and unit not in known:
             self.fault(document, pointer, "unit", f"{unit} is not among the units of pack.yaml", unit)
+
+    def check_fact(self, document: Document, pointer: str, path: str) -> bool:
+        """Note a fact that the schema does not have; say whether it has it."""
+        if self.has_schema and path not in self.places:
+            self.fault(document, pointer, "name", f"{path} is not in the input schema", path)
+        return path in self.places
 
     def check_name(self, document: Document, pointer: str, name: str) -> None:
         """Note a measure that nobody declares."""
-        if self._names_are_sure and name not in self.measures:
+        if self.names_are_sure and name not in self.measures:
             self.fault(document, pointer, "name", f"{name} is no measure of this pack", name)
 
     def check_cite(self, document: Document, pointer: str, cite: str) -> Source | None:
@@ -114,7 +129,14 @@ class Declarations:
         return tuple(cites)
 
     def expression(
-        self, document: Document, pointer: str, text: str, kind: str | None, *, raw: bool = False
+        self,
+        document: Document,
+        pointer: str,
+        text: str,
+        kind: str | None,
+        *,
+        raw: bool = False,
+        language: Language | None = None,
     ) -> Expression | None:
         """Compile an expression, and note why not.
 
@@ -124,24 +146,31 @@ class Declarations:
             text: The expression.
             kind: The type that it must have; None takes any.
             raw: Whether it may read inputs and parameters alone.
+            language: What compiles it, where that is not the language of the rules; then what it reads is not noted.
         """
         try:
-            expression = self.language.compile(text, kind)
+            expression = (language or self.language).compile(text, kind)
         except SyntaxFault as fault:
-            if self._names_are_sure or fault.rule != "name":
+            if self.names_are_sure or fault.rule != "name":
                 self.fault(document, pointer, fault.rule, str(fault), text)
             return None
         for path in expression.reads:
             if raw and path.startswith("m."):
                 self.fault(document, pointer, "name", f"{path} comes later: this may read in.* and p.* alone", text)
-        self.paths_read.update(expression.reads)
+        if language is None:
+            self.paths_read.update(expression.reads)
         return expression
 
     # --- collecting ---------------------------------------------------------------------------------------------------
 
+    def _vocabulary(self, key: str) -> dict[str, Any] | None:
+        """Give the words that ``pack.yaml`` explains; None where it cannot be read."""
+        words = self.manifest.get(key, {}) if "pack.yaml" in self.documents else None
+        return words if isinstance(words, dict) else None
+
     def _declares_all(self) -> bool:
         """Say whether every document that declares names could be read, so that an unknown name is a fault."""
-        folders = ("parameters/", "rules/measures.yaml", "rules/tables/")
+        folders = ("parameters/", "rules/measures.yaml", "rules/tables/", "rules/calls.yaml")
         lost = {fault.path.partition(":")[0].partition("#")[0] for fault in self.faults.found} - self.documents.keys()
         return self.has_schema and not any(path.startswith(folders) for path in lost)
 
@@ -158,52 +187,28 @@ class Declarations:
                 valid_from=item.get("from"),
                 valid_to=item.get("to"),
                 url=item.get("url"),
+                retrieved=item.get("retrieved"),
+                sha256=item.get("sha256"),
+                oscal=item.get("oscal"),
             )
-
-    def _parameters(self) -> Iterator[Parameter]:
-        for document in self.folder("parameters/"):
-            for pointer, item in document.items("parameters"):
-                self._declare(document, pointer, item, "p")
-                if document.is_sound(pointer):
-                    yield self._parameter(document, pointer, item)
-
-    def _parameter(self, document: Document, pointer: str, item: dict[str, Any]) -> Parameter:
-        self.check_unit(document, f"{pointer}/unit", item.get("unit"))
-        values: list[DatedValue] = []
-        for position, each in enumerate(item["values"]):
-            place = f"{pointer}/values/{position}"
-            if not is_of_type(each["value"], item["type"]):
-                message = f"the value is no {item['type']}, which {item['id']} is declared to be"
-                self.fault(document, f"{place}/value", "type", message, each["value"])
-            self._check_validity(document, place, each)
-            if values and each["from"] <= values[-1].valid_from:
-                message = f"{each['from']} does not come after {values[-1].valid_from}"
-                self.fault(document, f"{place}/from", "order", message, each["from"])
-            values.append(_dated(item, each))
-        return Parameter(
-            id=item["id"], type=item["type"], unit=item.get("unit"), title=item["title"], values=tuple(values)
-        )
-
-    def _check_validity(self, document: Document, place: str, value: dict[str, Any]) -> None:
-        """Note a value that begins when its source was not, or no more, in force."""
-        source = self.check_cite(document, f"{place}/cite", value["cite"])
-        if source is None:
-            return
-        start, stop = source.valid_from or "", source.valid_to or "9999-12-31"
-        if not start <= value["from"] <= stop:
-            span = f"{source.valid_from or 'the beginning'} to {source.valid_to or 'now'}"
-            message = f"{value['from']} is outside of {source.citation}, in force from {span}"
-            self.fault(document, f"{place}/from", "date", message, value["from"])
 
     def _declare_measures(self) -> None:
         document = self.documents.get("rules/measures.yaml")
         for pointer, item in document.items("measures") if document else []:
             assert document is not None
-            self._declare(document, pointer, item, "m")
+            self.declare(document, pointer, item, "m")
         for table in self.folder("rules/tables/"):
-            self._declare(table, "", table.value, "m")
+            self.declare(table, "", table.value, "m")
+        calls = self.documents.get("rules/calls.yaml")
+        for pointer, item in calls.items("calls") if calls else []:
+            assert calls is not None
+            given = item.get("gives")
+            for position, each in enumerate(given if isinstance(given, list) else []):
+                if isinstance(each, dict):
+                    self.declare(calls, f"{pointer}/gives/{position}", each, "m")
 
-    def _declare(self, document: Document, pointer: str, item: dict[str, Any], root: str) -> None:
+    def declare(self, document: Document, pointer: str, item: Mapping[str, Any], root: str) -> None:
+        """Declare the name and type of a parameter (root ``p``) or a measure (``m``); note one that stands twice."""
         name, kind = item.get("id"), item.get("type")
         path = f"{root}.{name}"
         if path in self.types:
@@ -213,14 +218,7 @@ class Declarations:
             if root == "m":
                 self.measures[name] = (document.file, pointer)
         else:
-            self._names_are_sure = False
-
-
-def _dated(item: dict[str, Any], value: dict[str, Any]) -> DatedValue:
-    start, cite = value["from"], value["cite"]
-    path, unit = f"p.{item['id']}", item.get("unit")
-    read = Read(path=path, value=value["value"], unit=unit, in_force_from=start, cite=cite)
-    return DatedValue(valid_from=start, value=value["value"], cite=cite, read=read)
+            self.names_are_sure = False
 
 
 def _is_cited(citation: str, cite: str) -> bool:

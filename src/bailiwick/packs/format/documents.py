@@ -73,6 +73,35 @@ def read_yaml(file: str, raw: bytes) -> JsonValue:
     return reader.finish()
 
 
+def lines_of(raw: bytes) -> dict[str, int]:
+    """Give the line, from 1, on which each value of a document begins (its key, where it has one), by JSON Pointer.
+
+    Args:
+        raw: A document that ``read_yaml`` accepts.
+
+    >>> lines_of(b"rows:\\n- id: a\\n  when: x")["/rows/0/when"]
+    3
+    """
+    import yaml
+
+    found: dict[str, int] = {}
+    waiting: list[tuple[str, Any, int]] = []
+    root = yaml.compose(raw, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    if root is not None:
+        waiting.append(("", root, root.start_mark.line))
+    while waiting:
+        pointer, node, line = waiting.pop()
+        found[pointer] = line + 1
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                name = str(key.value).replace("~", "~0").replace("/", "~1")
+                waiting.append((f"{pointer}/{name}", value, key.start_mark.line))
+        elif isinstance(node, yaml.SequenceNode):
+            for position, value in enumerate(node.value):
+                waiting.append((f"{pointer}/{position}", value, value.start_mark.line))
+    return found
+
+
 def _check_bytes(file: str, raw: bytes) -> None:
     if len(raw) > FILE_BYTES_MAX:
         raise DocumentFault(file, None, "size", f"{len(raw)} bytes; a file of a pack has at most {FILE_BYTES_MAX}")

@@ -54,7 +54,8 @@ class FactRule:
     ``values`` (all, in order), ``count``, ``sum`` or ``exists``. ``type`` and ``unit`` are those of the fact.
 
     Only those places count where each pointer of ``where`` (from the item of the last ``*``) leads to its value, and
-    whose text is of the ``pattern``. ``days`` are the forms in which a text names the day that is the fact.
+    whose text is of the ``pattern``. ``days`` are the forms in which a text names the day that is the fact. Where the
+    pointer leads nowhere, the first of ``others`` that leads somewhere stands for it.
     """
 
     path: str
@@ -67,6 +68,7 @@ class FactRule:
     where: Mapping[str, JsonValue] = field(default_factory=dict)
     pattern: Pattern | None = None
     days: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.packs.format.pack import InputField, input_field
@@ -12,6 +13,15 @@ DEPTH_MAX = 6
 
 _SCALARS = {"boolean", "integer", "string"}
 _WORD_TYPES = {bool: "boolean", int: "integer", str: "string"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A property of the schema: its path as a fact, where it stands in the schema (JSON Pointer), and what it says."""
+
+    path: str
+    pointer: str
+    rule: dict[str, Any]
 
 
 def fields_of(schema: Any) -> tuple[InputField, ...]:
@@ -24,22 +34,30 @@ def fields_of(schema: Any) -> tuple[InputField, ...]:
     >>> [(f.path, f.type) for f in fields_of({"properties": {"degree": {"enum": ["fatality"]}}})]
     [('in.degree', 'string')]
     """
-    return tuple(_fields(schema, "in", 0))
+    return tuple(_field(place, kind) for place in places_of(schema) if (kind := _type_of(place.rule)) is not None)
 
 
-def _fields(schema: Any, path: str, depth: int) -> Iterator[InputField]:
+def places_of(schema: Any) -> Iterator[Place]:
+    """List every fact that has a name, in the schema's order: objects, and what is in them."""
+    yield from _places(schema, "in", "", 0)
+
+
+def _places(schema: Any, path: str, pointer: str, depth: int) -> Iterator[Place]:
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict) or depth >= DEPTH_MAX:
         return
     for name, rule in properties.items():
         if not name.isidentifier() or not name.isascii() or not isinstance(rule, dict):
             continue
-        kind = _type_of(rule)
-        if kind is not None:
-            unit = rule.get("x-unit")
-            yield input_field(f"{path}.{name}", kind, unit if isinstance(unit, str) else None)
-        elif rule.get("type") == "object":
-            yield from _fields(rule, f"{path}.{name}", depth + 1)
+        place = Place(path=f"{path}.{name}", pointer=f"{pointer}/properties/{name}", rule=rule)
+        yield place
+        if rule.get("type") == "object" and _type_of(rule) is None:
+            yield from _places(rule, place.path, place.pointer, depth + 1)
+
+
+def _field(place: Place, kind: str) -> InputField:
+    unit = place.rule.get("x-unit")
+    return input_field(place.path, kind, unit if isinstance(unit, str) else None)
 
 
 def _type_of(rule: dict[str, Any]) -> str | None:

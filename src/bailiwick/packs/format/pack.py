@@ -11,6 +11,7 @@ from bailiwick.packs.format.asking import Policy, Question, Reading, Section
 from bailiwick.packs.format.foreign import FactRule, Facts, Scale
 from bailiwick.packs.format.law import Control, DatedValue, Law, Parameter, Source
 from bailiwick.packs.format.pinned import Attachment, ModuleUse, Supersedes
+from bailiwick.packs.format.showing import second_to_json
 from bailiwick.packs.format.tries import Case, Property
 from bailiwick.packs.language.dates import is_date
 from bailiwick.packs.language.expressions import Alternatives, Expression, Language, asking_name, engine_name
@@ -342,6 +343,8 @@ class Pack:
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     output_contract: Contract | None = field(default=None, repr=False, compare=False)
     property_language: Language | None = field(default=None, repr=False, compare=False)
+    prepared: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """What evaluation works out from the pack once and keeps; a pack with other rules starts empty."""
 
     def check_input(self, facts: Any) -> None:
         """Refuse facts that the pack's input schema refuses.
@@ -381,6 +384,7 @@ class Pack:
             "rows": [row.id for row in self.rows],
             "effects": [effect.id for effect in self.effects],
             "cases": len(self.cases),
+            **(second_to_json(self) if self.format != FORMAT_1 else {}),
         }
 
 
@@ -393,6 +397,6 @@ def input_field(path: str, kind: str, unit: str | None) -> InputField:
         unit=unit,
         engine_name=engine_name(path),
         asking_name=asking_name(path),
-        unknown=Read(path=path, value=None, is_known=False, unit=unit),
+        unknown=Read(path=path, is_unknown=True, unit=unit),
         missing=(f"missing: {path}",),
     )

@@ -82,6 +82,7 @@ def _rules(declared: Declarations, document: Document, pointer: str, items: list
     for position, item in enumerate(items):
         place = f"{pointer}/facts/{position}"
         declared.check_once(document, f"{place}/name", item["name"], seen)
+        declared.check_unit(document, f"{place}/unit", item.get("unit"))
         _check_fact(declared, document, place, item)
         scale = item.get("decimal")
         yield FactRule(
@@ -95,6 +96,7 @@ def _rules(declared: Declarations, document: Document, pointer: str, items: list
             where=item.get("where", {}),
             pattern=_pattern(declared, document, place, item.get("matches")),
             days=tuple(item.get("days", ())),
+            others=tuple(item.get("or", ())),
         )
 
 
@@ -117,8 +119,9 @@ def _check_fact(declared: Declarations, document: Document, place: str, item: di
     for name, inner in (("decimal", "integer"), ("days", "string")):
         if name in item and (kind.removesuffix("s") != inner or take in ("count", "exists")):
             declared.fault(document, f"{place}/{name}", "type", f"{name} is said of {inner} values that are taken")
-    if item["path"].split("/").count("*") > STARS_MAX:
-        declared.fault(document, f"{place}/path", "pointer", f"more than {STARS_MAX} lists within lists", item["path"])
+    for pointer in (item["path"], *item.get("or", ())):
+        if pointer.split("/").count("*") > STARS_MAX:
+            declared.fault(document, f"{place}/path", "pointer", f"more than {STARS_MAX} lists within lists", pointer)
 
 
 def _pattern(declared: Declarations, document: Document, place: str, text: str | None) -> Pattern | None:

@@ -11,7 +11,10 @@ from bailiwick.packs.language.expressions import Expression
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """An example that the pack must decide as written; ``legal_date`` None takes it from the input."""
+    """An example that the pack must decide as written; ``legal_date`` None takes it from the input.
+
+    ``error`` is set where the input must be refused: the rule of its schema that it breaks, or the refusal's code.
+    """
 
     file: str
     name: str
@@ -25,6 +28,7 @@ class Case:
     cites: tuple[str, ...]
     because: str | None
     status: str
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,9 @@ MINUTE_NANOSECONDS = 60 * NANOSECONDS
 MOMENT_MAX_NS = 253_402_300_800 * NANOSECONDS
 """The first nanosecond after 9999-12-31: later moments have no RFC 3339 text."""
 
+EPOCH_ORDINAL = 719_163
+"""1970-01-01 counted from 0001-01-01 as day 1."""
+
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -99,4 +102,4 @@ def _days_since_1970(year: int, month: int, day: int) -> int:
     before = year - 1
     leaps = before // 4 - before // 100 + before // 400
     in_year = sum(_days_in(year, each) for each in range(1, month)) + day - 1
-    return before * 365 + leaps + in_year - 719_162
+    return before * 365 + leaps + in_year + 1 - EPOCH_ORDINAL

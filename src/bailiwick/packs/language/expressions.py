@@ -6,12 +6,13 @@ tested; ``&&`` and ``||`` absorb what they need not know (Kleene logic), as CEL 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from bailiwick.model import INTEGER_MAX, JsonValue
+from bailiwick.packs.language.calendar import CALENDAR, NO_DATE
 from bailiwick.packs.language.syntax import Clause, SyntaxFault, parse
 
 TYPES = ("boolean", "integer", "string", "booleans", "integers", "strings")
@@ -23,8 +24,14 @@ CAUSES_MAX = 8
 LIST_CHARACTERS_MAX = 50_000
 """Longest list expression that is compiled as one; the engine takes 100,000 code points."""
 
+LISTS_MAX = 1_000
+"""Most list expressions that one language keeps compiled; what tries a pack makes many packs of it."""
+
 PROGRAMS_MAX = 5_000
 """Most expressions of one pack, their conjuncts counted; each costs up to a tenth of a millisecond to compile."""
+
+TOO_MANY_STEPS = "too-many-steps"
+"""The cause where comprehensions take more steps than the engine does in one go: 10,000 items in all."""
 
 TEXT_CHARACTERS_MAX = 10_000
 """Longest text that an expression gives."""
@@ -66,7 +73,8 @@ def asking_name(path: str) -> str:
 class Expression:
     """A compiled expression: its text as the pack has it, its type, what it reads, and its conjuncts.
 
-    ``asks`` are paths that it only asks for with ``has()``. An expression that reads nothing was answered when it was
+    ``asks`` are paths that it only asks for with ``has()``, ``asked`` all that it asks for so; ``is_strict`` and
+    ``can_fail`` are the clause's (``syntax.Clause``). An expression that reads nothing was answered when it was
     compiled: ``constant``. ``error`` is the engine's type of results that are none.
     """
 
@@ -75,6 +83,9 @@ class Expression:
     type: str
     reads: tuple[str, ...]
     asks: frozenset[str]
+    asked: frozenset[str]
+    is_strict: bool
+    can_fail: bool
     joint: str | None
     parts: tuple[Expression, ...]
     constant: Answer | None
@@ -90,25 +101,28 @@ class Expression:
         """
         if self.constant is not None:
             return self.constant
-        result = self.program.eval(scope)
+        try:
+            result = self.program.eval(scope)
+        except RuntimeError:  # the engine counts the steps of comprehensions, and gives up at a fixed number
+            return None, self._why(scope, causes, TOO_MANY_STEPS)
         value = result.plain_value()
         if value is True or value is False:
             return value, ()
         if result.type() == self.error:
             return None, self._why(scope, causes, value)
-        return _checked(value, self.text)
+        return checked(value, self.text)
 
     def engine_names(self) -> frozenset[str]:
         """Give the names that a scope must bind for this expression."""
-        asking = (asking_name(path) for path in self.reads if path.startswith("in."))
-        return frozenset((*map(engine_name, self.reads), *asking))
+        plain = (engine_name(path) for path in self.reads if path not in self.asks)
+        return frozenset((*plain, *map(asking_name, self.asked)))
 
     def failed(self, scope: Any) -> str | None:
         """Name what made this expression false: the first conjunct that is false, or all of the alternatives."""
         if self.joint == "||":
             return "no alternative holds: " + self.text
         for part in self.parts:
-            if part.program.eval(scope).plain_value() is False:
+            if part.answer(scope, {})[0] is False:
                 return part.failed(scope) or f"this does not hold: {part.text}"
         return None
 
@@ -116,9 +130,7 @@ class Expression:
         """Collect the causes of those parts alone that could not be judged."""
         found: dict[str, None] = {}
         for part in self.parts:
-            result = part.program.eval(scope)
-            if result.type() == self.error:
-                found.update(dict.fromkeys(part._why(scope, causes, result.plain_value())))
+            found.update(dict.fromkeys(part.answer(scope, causes)[1]))
         if not self.parts:
             for path in self.reads:
                 found.update(dict.fromkeys(causes.get(path, ())))
@@ -129,33 +141,26 @@ class Expression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternatives:
-    """Several conditions judged in one go: one list expression, taken apart only when a member cannot be judged.
-
-    ``program`` is None where together they are too long for the engine.
-    """
+    """Several conditions that are judged in order."""
 
     members: tuple[Expression, ...]
-    program: Any = field(repr=False, compare=False)
-    error: Any = field(repr=False, compare=False)
 
     def answers(self, scope: Any, causes: Causes) -> Iterable[Answer]:
-        """Judge the conditions in order; where one cannot be judged, each only when it is asked for."""
-        result = self.program.eval(scope) if self.program is not None else None
-        if result is None or result.type() == self.error:
-            return (member.answer(scope, causes) for member in self.members)
-        return [(value, ()) for value in result.plain_value()]
+        """Judge the conditions in order, each only when it is asked for."""
+        return (member.answer(scope, causes) for member in self.members)
 
 
 class Language:
     """The names that a pack's expressions may use, with their types; compiles against them. Thread-safe once built."""
 
-    def __init__(self, types: Mapping[str, str]) -> None:
-        """Declare paths (``in.…``, ``p.…``, ``m.…``) with their types."""
+    def __init__(self, types: Mapping[str, str], *, has_calendar: bool = True) -> None:
+        """Declare paths (``in.…``, ``p.…``, ``m.…``) with their types; ``has_calendar``: with functions on dates."""
         from cel_expr_python import cel  # type: ignore[import-untyped]  # ships stubs without py.typed
 
-        self._types = dict(types)
+        self._types, self._has_calendar = dict(types), has_calendar
         self._error = cel.Type.ERROR
         self._programs = 0
+        self._listed: dict[str, Any] = {}
         self._engine_types = {
             "boolean": cel.Type.BOOL,
             "integer": cel.Type.INT,
@@ -167,7 +172,22 @@ class Language:
         self._words = {engine_type.name(): word for word, engine_type in self._engine_types.items()}
         variables = {engine_name(path): self._engine_types[kind] for path, kind in types.items()}
         variables |= {asking_name(path): cel.Type.BOOL for path in types if path.startswith("in.")}
-        self._environment = cel.NewEnv(variables=variables)
+        functions = [
+            cel.FunctionDecl(
+                name,
+                [
+                    cel.Overload(
+                        f"{name}_of_{'_'.join(each.takes)}",
+                        return_type=self._engine_types[each.gives],
+                        parameters=[self._engine_types[kind] for kind in each.takes],
+                        impl=each.call,
+                    )
+                ],
+            )
+            for name, each in CALENDAR.items()
+            if has_calendar
+        ]
+        self._environment = cel.NewEnv(variables=variables, functions=functions)
 
     def apart(self) -> Language:
         """Give the same names with a count of expressions of its own, for what is tried beside a pack."""
@@ -181,13 +201,30 @@ class Language:
         Raises:
             SyntaxFault: it does not compile (``rule`` says why: ``name``, ``function``, ``type``, ``compile`` …).
         """
-        return self._build(parse(text, self._types), expected)
+        return self._build(parse(text, self._types, has_calendar=self._has_calendar), expected)
 
     def compile_all(self, members: Sequence[Expression]) -> Alternatives:
-        """Bind conditions into one list expression."""
-        text = "[" + ", ".join(member.engine_text for member in members) + "]"
-        program = self._compile(text) if len(text) <= LIST_CHARACTERS_MAX else None
-        return Alternatives(members=tuple(members), program=program, error=self._error)
+        """Keep conditions together."""
+        return Alternatives(members=tuple(members))
+
+    def compile_lists(self, texts: Sequence[str]) -> tuple[Any, ...] | None:
+        """Compile engine texts that are known to be sound into lists of them, as few as the engine takes.
+
+        Each list that was compiled before is kept. None where a text is sound alone and nested too deeply for a list.
+        """
+        programs = []
+        for listed in _lists(texts):
+            program = self._listed.get(listed)
+            if program is None:
+                try:
+                    program = self._compile(listed)
+                except SyntaxFault:
+                    return None
+                if len(self._listed) >= LISTS_MAX:
+                    self._listed.clear()
+                self._listed[listed] = program
+            programs.append(program)
+        return tuple(programs)
 
     def scope(self, values: Mapping[str, JsonValue]) -> Any:
         """Bind values by their engine names; names left out are unknown."""
@@ -209,6 +246,9 @@ class Language:
             type=actual,
             reads=clause.reads,
             asks=clause.asks,
+            asked=clause.asked,
+            is_strict=clause.is_strict,
+            can_fail=clause.can_fail,
             joint=clause.joint,
             parts=tuple(self._build(part, "boolean") for part in clause.parts),
             constant=constant,
@@ -221,7 +261,7 @@ class Language:
         result = program.eval(self.scope({}))
         if result.type() == self._error:
             raise SyntaxFault("constant", f"this has no value, whatever the facts: {result.plain_value()}")
-        answer = _checked(result.plain_value(), text)
+        answer = checked(result.plain_value(), text)
         if answer[1]:
             raise SyntaxFault("constant", f"this has no value, whatever the facts: {answer[1][0]}")
         return answer
@@ -233,13 +273,27 @@ class Language:
             raise SyntaxFault("compile", _engine_fault(str(error))) from error
 
 
-def _checked(value: Any, text: str) -> Answer:
+def _lists(texts: Sequence[str]) -> Iterator[str]:
+    """Write texts as lists of ``LIST_CHARACTERS_MAX`` at most; one text alone is never longer than that."""
+    held: list[str] = []
+    size = 2
+    for text in texts:
+        if held and size + len(text) + 2 > LIST_CHARACTERS_MAX:
+            yield f"[{', '.join(held)}]"
+            held, size = [], 2
+        held.append(text)
+        size += len(text) + 2
+    if held:
+        yield f"[{', '.join(held)}]"
+
+
+def checked(value: Any, text: str) -> Answer:
     """Let out only what can be sealed and cannot grow without end from one measure to the next."""
     if type(value) is list:
         if len(value) > ITEMS_MAX:
             return None, (f"overflow: {text} has more than {ITEMS_MAX} items",)
         for item in value:
-            causes = _checked(item, text)[1]
+            causes = checked(item, text)[1]
             if causes:
                 return None, causes
     elif type(value) is int and not -INTEGER_MAX <= value <= INTEGER_MAX:
@@ -253,6 +307,9 @@ def _engine_cause(error: str, text: str) -> str:
     """Say an engine's error in our own words, so that evidence does not change with the engine's."""
     if "by zero" in error:
         return f"division-by-zero: {text}"
+    for cause in (NO_DATE, TOO_MANY_STEPS):
+        if cause in error:
+            return f"{cause}: {text}"
     if "overflow" in error or "too big" in error:
         return f"overflow: {text}"
     return f"no-value: {text}"

@@ -8,9 +8,11 @@ in messages stay right), and ``has(in.degree)`` as the variable ``k_.degree``.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+
+from bailiwick.packs.language.calendar import CALENDAR, ROUNDINGS
 
 EXPRESSION_CHARACTERS_MAX = 2_000
 PARTS_DEPTH_MAX = 8
@@ -18,9 +20,12 @@ PARTS_DEPTH_MAX = 8
 MACROS_MAX = 2
 """Comprehensions in one expression; more could cost the product of their lists."""
 
+LISTS_WITHIN_MAX = 1
+"""Lists that what is asked of each item may read, in packs that have the calendar; each costs the list every time."""
+
 MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 FUNCTIONS = frozenset({"contains", "endsWith", "size", "startsWith", "string"}) | MACROS
-"""Functions a pack may call, beside ``has``: the common core on which both engines agree."""
+"""Functions a pack may call, beside ``has``: the common core on which both engines agree. ``calendar`` has our own."""
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
@@ -32,6 +37,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _OPENING, _CLOSING = ("(", "["), (")", "]")
+_ABSORBING = frozenset({"?", "&&", "||"}) | MACROS
+_FAILING = frozenset({"/", "%", "[", *CALENDAR})
 
 
 class SyntaxFault(ValueError):
@@ -55,23 +62,30 @@ class Clause:
     """An expression or a part of one: its text, the engine's text, what it reads, and its own parts.
 
     ``joint`` is ``&&`` or ``||`` where the clause has parts, else None. ``reads`` are declared paths, each once, in
-    order; ``asks`` are those of them that only stand in ``has()``.
+    order; ``asks`` are those of them that only stand in ``has()``, ``asked`` those that stand in one at all.
+    ``is_strict``: nothing in it absorbs what is not known. ``can_fail``: it may lack a value though all is known, by a
+    division, an index or a date; sums and products that overflow are left out, because they are so rare.
     """
 
     text: str
     engine_text: str
     reads: tuple[str, ...]
     asks: frozenset[str]
+    asked: frozenset[str] = frozenset()
+    is_strict: bool = False
+    can_fail: bool = False
     joint: str | None = None
     parts: tuple[Clause, ...] = ()
 
 
-def parse(text: str, declared: Container[str]) -> Clause:
+def parse(text: str, declared: Container[str], *, has_calendar: bool = True) -> Clause:
     """Find an expression's names and conjuncts.
 
     Args:
         text: As the pack writes it.
         declared: Paths that may be read: ``in.…``, ``p.…``, ``m.…``.
+        has_calendar: Whether it may call the functions of the calendar; if ``declared`` maps paths to types, what is
+            asked of each item of a list then reads ``LISTS_WITHIN_MAX`` others at most.
 
     Raises:
         SyntaxFault: too long, a character, literal, function or name that a pack may not use.
@@ -85,8 +99,10 @@ def parse(text: str, declared: Container[str]) -> Clause:
     tokens = list(_tokens(text))
     if not tokens:
         raise SyntaxFault("empty", "there is no expression")
-    parser = _Parser(text, tokens, declared)
+    parser = _Parser(text, tokens, declared, FUNCTIONS | CALENDAR.keys() if has_calendar else FUNCTIONS)
     parser.resolve()
+    if has_calendar and isinstance(declared, Mapping):
+        parser.check_lists(declared)
     return parser.clause(0, len(tokens), depth=0)
 
 
@@ -134,8 +150,8 @@ def _check_pair(before: _Token, token: _Token) -> None:
 class _Parser:
     """The tokens of one expression, the paths among them, and what the engine is given instead."""
 
-    def __init__(self, text: str, tokens: list[_Token], declared: Container[str]) -> None:
-        self.text, self.tokens, self.declared = text, tokens, declared
+    def __init__(self, text: str, tokens: list[_Token], declared: Container[str], functions: frozenset[str]) -> None:
+        self.text, self.tokens, self.declared, self.functions = text, tokens, declared, functions
         self.rewritten: dict[int, tuple[int, str]] = {}
         """At a token: how many tokens are replaced, and by what."""
         self.paths: dict[int, str] = {}
@@ -170,12 +186,25 @@ class _Parser:
                 self._check_name(position)
                 position += 1
 
+    def check_lists(self, types: Mapping[str, str]) -> None:
+        """Refuse comprehensions that read one list after the other for each item: their cost is the product of all."""
+        for position, token in enumerate(self.tokens):
+            if token.kind == "name" and token.text in MACROS and self._text(position + 1) == "(":
+                closing = self._closing(position + 1, len(self.tokens))
+                within = [self.paths[each] for each in range(position, closing) if each in self.paths]
+                lists = [path for path in within if types.get(path, "").endswith("s")]
+                if len(lists) > LISTS_WITHIN_MAX:
+                    told = f"{token.text}() reads {len(lists)} lists for each item: {', '.join(lists[:4])}"
+                    raise SyntaxFault("lists", f"{told}; it may read {LISTS_WITHIN_MAX}: make the rest a measure")
+
     def _text(self, position: int) -> str:
         return self.tokens[position].text if 0 <= position < len(self.tokens) else ""
 
     def _is_root(self, position: int) -> bool:
-        """Say whether a path begins here: ``in.`` without a space between, ``p.`` or ``m.``."""
-        if self._text(position) not in ("in", "p", "m") or self._text(position + 1) != ".":
+        """Say whether a path begins here: ``in.`` without a space between, ``p.``, ``m.``, ``out.`` if declared."""
+        word = self._text(position)
+        is_word = word in ("in", "p", "m") or (word == "out" and "out.outcome" in self.declared)
+        if not is_word or self._text(position + 1) != ".":
             return False
         return self.tokens[position].end == self.tokens[position + 1].start
 
@@ -217,9 +246,23 @@ class _Parser:
 
     def _check_function(self, position: int) -> None:
         name = self._text(position)
-        if self._text(position + 1) == "(" and name not in FUNCTIONS and name != "in":
-            known = ", ".join(sorted(FUNCTIONS))
+        if self._text(position + 1) != "(" or name == "in":
+            return
+        if name not in self.functions:
+            known = ", ".join(sorted(self.functions))
             raise SyntaxFault("function", f"{name[:80]}() is not known; there are has, {known}")
+        if name in CALENDAR and self._text(position - 1) == ".":
+            raise SyntaxFault("function", f"{name}() takes all its values in parentheses: {name}(...)")
+        if name == "add_months":
+            self._check_rounding(position + 1)
+
+    def _check_rounding(self, opening: int) -> None:
+        """See that the last value of ``add_months`` is written out, so that a pack states how it rounds."""
+        closing = self._closing(opening, len(self.tokens))
+        rounding = self._text(closing - 1)[1:-1]
+        if self._text(closing - 2) != "," or rounding not in ROUNDINGS or self.tokens[closing - 1].kind != "text":
+            words = " or ".join(f"'{each}'" for each in ROUNDINGS)
+            raise SyntaxFault("rounding", f"the last value of add_months() is {words}, written out")
 
     # --- taking apart -------------------------------------------------------------------------------------------------
 
@@ -231,11 +274,15 @@ class _Parser:
             joint, spans = self._split(*self._bare(start, stop))
         here = [position for position in range(start, stop) if position in self.paths]
         read_plainly = {self.paths[position] for position in here if position not in self.asked}
+        words = {token.text for token in self.tokens[start:stop] if token.kind in ("name", "sign")}
         return Clause(
             text=self.text[self.tokens[start].start : self.tokens[stop - 1].end],
             engine_text=self._engine_text(start, stop),
             reads=tuple(dict.fromkeys(self.paths[position] for position in here)),
             asks=frozenset(self.paths[position] for position in here) - read_plainly,
+            asked=frozenset(self.paths[position] for position in here if position in self.asked),
+            is_strict=words.isdisjoint(_ABSORBING),
+            can_fail=not words.isdisjoint(_FAILING),
             joint=joint,
             parts=tuple(self.clause(*span, depth=depth + 1) for span in spans),
         )

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bailiwick.errors import UsageRefused
+from bailiwick.errors import InputRefused, SchemaViolated, UsageRefused
 from bailiwick.model import Decision, JsonValue, Status
 from bailiwick.packs.format.pack import Case, Pack
 from bailiwick.packs.trying.coverage import to_touch, touched_by
-from bailiwick.packs.trying.known import decide, legal_date_of
+from bailiwick.packs.trying.known import Decider, decide, legal_date_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class CaseReport:
         }
 
 
-def run_cases(pack: Pack) -> CaseReport:
+def run_cases(pack: Pack, decider: Decider = decide) -> CaseReport:
     """Decide every case of a pack and compare.
 
     Measures and outcome are compared exactly, and only those that a case names; its obligations and effects, where it
@@ -57,7 +57,7 @@ def run_cases(pack: Pack) -> CaseReport:
     failures: list[CaseFailure] = []
     touched: set[str] = set()
     for case in pack.cases:
-        decision, differences = try_case(pack, case)
+        decision, differences = try_case(pack, case, decider)
         if decision is not None:
             touched.update(touched_by(decision))
         if differences:
@@ -66,16 +66,53 @@ def run_cases(pack: Pack) -> CaseReport:
     return CaseReport(cases=len(pack.cases), failed=tuple(failures), uncovered=tuple(uncovered))
 
 
-def try_case(pack: Pack, case: Case) -> tuple[Decision | None, list[str]]:
-    """Decide one case and compare: the decision, or None where none could be made, and each difference."""
+def try_case(pack: Pack, case: Case, decider: Decider = decide) -> tuple[Decision | None, list[str]]:
+    """Decide one case and compare: the decision, or None where none was made, and each difference.
+
+    The decision must satisfy the pack's ``schemas/output.json`` too, where it has one. A case with ``error`` is passed
+    when its input is refused for that.
+    """
+    if case.error is not None:
+        return None, _refusals(pack, case)
     legal_date = legal_date_of(pack, case)
     if legal_date is None:
         return None, ["no legal_date, and the input does not say when it happened"]
     try:
-        decision = decide(pack, case.input, legal_date)
+        decision = decider(pack, case.input, legal_date)
     except UsageRefused as error:
         return None, [error.message]
-    return decision, differences_of(case, decision)
+    return decision, [*differences_of(case, decision), *_violations(pack, decision)]
+
+
+def _refusals(pack: Pack, case: Case) -> list[str]:
+    """Say how the refusal of an input differs from the one that its case expects."""
+    try:
+        pack.check_input(case.input)
+    except SchemaViolated as error:
+        rules = sorted({each.rule for each in error.violations})
+        if case.error in (error.code, *rules):
+            return []
+        return [f"error: {case.error} expected, the input breaks {', '.join(rules)}"]
+    except InputRefused as error:
+        return [] if error.code == case.error else [f"error: {case.error} expected, {error.code} given"]
+    return [f"error: {case.error} expected, and the input is accepted"]
+
+
+def _violations(pack: Pack, decision: Decision) -> list[str]:
+    """Say how a decision breaks the schema that the pack has for its decisions."""
+    if pack.output_contract is None:
+        return []
+    impact = decision.impact
+    document: dict[str, JsonValue] = {
+        "outcome": impact.outcome,
+        "severity": impact.severity,
+        "reason": impact.reason,
+        "measures": {each.id: each.value if each.status is Status.COMPUTED else None for each in decision.measurements},
+        "obligations": [each.to_json() for each in impact.obligations],
+        "effects": [each.to_json() for each in decision.effects],
+    }
+    found = pack.output_contract.violations(document)
+    return [f"schemas/output.json: {each.path or '/'}: {each.message}" for each in found]
 
 
 def differences_of(case: Case, decision: Decision) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.model import Decision, JsonValue, Status, TraceEntry
-from bailiwick.packs.format.pack import INDETERMINATE, Pack, Table
+from bailiwick.packs.format.pack import INDETERMINATE, Call, Pack, Table
 from bailiwick.packs.language.expressions import Expression
 from bailiwick.packs.trying.known import Known
 from bailiwick.packs.trying.sites import leaves_of, sites_of
@@ -99,6 +99,8 @@ def to_touch(pack: Pack) -> list[str]:
     for rule in (rule for level in pack.levels for rule in level.rules):
         if isinstance(rule, Table):
             names += [f"table row {rule.id}.{row.id}" for row in rule.rows]
+        elif isinstance(rule, Call):
+            names.append(f"call {rule.id}")
         elif rule.type == "boolean":
             names += [f"measure {rule.id} true", f"measure {rule.id} false"]
         else:
@@ -117,6 +119,8 @@ def touched_by(decision: Decision) -> list[str]:
             continue
         if entry.kind == "measure":
             names += _touched_measure(entry.rule, entry.value, entry.because)
+        elif entry.kind == "call":
+            names.append(str(entry.because))
         elif entry.kind == "impact":
             names.append(f"row {entry.rule}")
         elif entry.value is True:
@@ -128,16 +132,20 @@ def _touched_measure(name: str, value: Any, because: str | None) -> list[str]:
     names = [f"measure {name}"]
     if isinstance(value, bool):
         names.append(f"measure {name} {str(value).lower()}")
-    if (row := row_of(because)) is not None:
-        names.append(f"table row {name}.{row}")
-    return names
+    return names + [f"table row {name}.{row}" for row in rows_of(because)]
 
 
-def row_of(because: str | None) -> str | None:
-    """Give the row that a trace entry of a table says has decided, or None."""
-    if because is None or not because.startswith("row "):
-        return None
-    return because.removeprefix("row ").partition(":")[0]
+def rows_of(because: str | None) -> list[str]:
+    """Give the rows that a trace entry of a table says have decided: one, several, or none.
+
+    >>> rows_of("row large: 'large'"), rows_of("rows log, reports and 2 more"), rows_of(None)
+    (['large'], ['log', 'reports'], [])
+    """
+    if because is not None and because.startswith("row "):
+        return [because.removeprefix("row ").partition(":")[0]]
+    if because is not None and because.startswith("rows "):
+        return because.removeprefix("rows ").partition(" and ")[0].split(", ")
+    return []
 
 
 # --- conditions -----------------------------------------------------------------------------------------------------
@@ -161,7 +169,7 @@ def _reached(pack: Pack, decision: Decision) -> set[str]:
         if isinstance(rule, Table):
             names.update(_reached_rows(rule, entries.get(("measure", rule.id))))
         else:
-            names.add(f"measure {rule.id}")
+            names.add(f"{'call' if isinstance(rule, Call) else 'measure'} {rule.id}")
     for entry in decision.trace:
         if entry.status is not Status.SKIPPED and entry.kind in ("row", "impact", "effect"):
             names.add(f"{'row' if entry.kind == 'impact' else entry.kind} {entry.rule}")
@@ -169,8 +177,8 @@ def _reached(pack: Pack, decision: Decision) -> set[str]:
 
 
 def _reached_rows(table: Table, entry: TraceEntry | None) -> Iterator[str]:
-    decided = row_of(entry.because) if entry is not None else None
+    decided = rows_of(entry.because) if entry is not None else []
     for row in table.rows:
         yield f"table row {table.id}.{row.id}"
-        if table.hit == "first" and row.id == decided:
+        if table.hit == "first" and row.id in decided:
             return

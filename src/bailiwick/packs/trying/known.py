@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from bailiwick.errors import UsageRefused
 from bailiwick.model import Decision, JsonValue, Status
@@ -13,20 +13,32 @@ from bailiwick.packs.format.pack import Case, Pack
 from bailiwick.packs.format.parameters import in_force
 from bailiwick.packs.language.expressions import Expression, is_of_type
 
+Decider: TypeAlias = Callable[[Pack, Mapping[str, JsonValue], str], Decision]
+"""Decides facts by a pack and the law of a day."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """One decision with what it was made from; ``raw`` is the scope that assumptions saw, ``scope`` that of rules."""
+    """One decision with what it was made from.
+
+    ``values`` is all that was known, by the engine's names; ``scope`` binds it for rules, ``raw`` what assumptions saw.
+    """
 
     facts: Mapping[str, JsonValue]
     legal_date: str
     decision: Decision
+    values: Mapping[str, JsonValue] = field(repr=False)
     raw: Any = field(repr=False)
     scope: Any = field(repr=False)
 
     def value(self, expression: Expression, *, is_raw: bool = False) -> JsonValue:
-        """Judge one expression of the pack again; None where it has no value."""
+        """Decider one expression of the pack again; None where it has no value."""
         return expression.answer(self.raw if is_raw else self.scope, {})[0]
+
+    def causes(self) -> dict[str, tuple[str, ...]]:
+        """Give why measures have no value, by the names that rules read them by."""
+        unknown = (each for each in self.decision.measurements if each.status is Status.INDETERMINATE)
+        return {f"m.{each.id}": (each.cause or "no-value",) for each in unknown}
 
 
 def legal_date_of(pack: Pack, case: Case) -> str | None:
@@ -40,13 +52,13 @@ def decide(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str) -> Decis
     return evaluate(pack, facts, legal_date, known_at if isinstance(known_at, str) else None)
 
 
-def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, decision: Decision | None = None) -> Known:
-    """Decide facts, unless that was done, and bind what the decision knew.
+def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, decider: Decider = decide) -> Known:
+    """Decide facts, and bind what the decision knew.
 
     Raises:
         UsageRefused: ``legal_date`` is not a date.
     """
-    made = decide(pack, facts, legal_date) if decision is None else decision
+    made = decider(pack, facts, legal_date)
     values = _given(pack, facts)
     values.update(
         (parameter.path, dated.value)
@@ -55,22 +67,37 @@ def known_of(pack: Pack, facts: Mapping[str, JsonValue], legal_date: str, decisi
     )
     raw = pack.language.scope(values)
     measured = {f"m.{each.id}": each.value for each in made.measurements if each.status is Status.COMPUTED}
-    scope = pack.language.scope({**values, **_assumed(pack, values, raw), **measured})
-    return Known(facts=facts, legal_date=legal_date, decision=made, raw=raw, scope=scope)
+    values |= _assumed(pack, values, raw) | measured
+    scope = pack.language.scope(values)
+    return Known(facts=facts, legal_date=legal_date, decision=made, values=values, raw=raw, scope=scope)
 
 
-def known_cases(pack: Pack) -> list[tuple[Case, Known]]:
-    """Decide every case of a pack that has a day to be judged by."""
+def known_cases(pack: Pack, decider: Decider = decide) -> list[tuple[Case, Known]]:
+    """Decide every case of a pack that is to be decided and has a day to be judged by."""
     found = []
     for case in pack.cases:
-        legal_date = legal_date_of(pack, case)
+        legal_date = legal_date_of(pack, case) if case.error is None else None
         if legal_date is None:
             continue
         try:
-            found.append((case, known_of(pack, case.input, legal_date)))
+            found.append((case, known_of(pack, case.input, legal_date, decider)))
         except UsageRefused:
             continue
     return found
+
+
+def summary_of(decision: Decision) -> dict[str, JsonValue]:
+    """Write what a decision came to: its outcome, obligations, effects, and every measure (None: no answer)."""
+    impact = decision.impact
+    measures = {
+        f"measure {each.id}": each.value if each.status is Status.COMPUTED else None for each in decision.measurements
+    }
+    return {
+        "outcome": impact.outcome,
+        "obligations": [each.to_json() for each in impact.obligations],
+        "effects": [each.to_json() for each in decision.effects],
+        **measures,
+    }
 
 
 def _given(pack: Pack, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from bailiwick.packs.format.pack import Assumption, EffectRule, ImpactRow, Measure, Pack, Table, TableRow
+from bailiwick.packs.format.pack import Assumption, Call, EffectRule, ImpactRow, Measure, Pack, Table, TableRow
 from bailiwick.packs.language.expressions import Expression
 
 Swap: TypeAlias = Callable[[Expression], Pack]
 """Gives the pack with another expression in one place; the pack itself stays as it is."""
+
+Rule: TypeAlias = Measure | Table | Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ def sites_of(pack: Pack) -> Iterator[Site]:
         elif isinstance(rule, Table):
             for number, row in enumerate(rule.rows):
                 yield from _table_row_sites(pack, rule, number, row)
+        else:
+            yield from _call_sites(pack, rule)
     for number, impact in enumerate(pack.rows):
         yield from _impact_sites(pack, number, impact)
     for number, effect in enumerate(pack.effects):
@@ -51,8 +55,8 @@ def leaves_of(expression: Expression) -> Iterator[Expression]:
         yield from leaves_of(part)
 
 
-def with_rule(pack: Pack, old: Measure | Table, new: Measure | Table) -> Pack:
-    """Give the pack with one measure or table exchanged; it reads what the old one read."""
+def with_rule(pack: Pack, old: Rule, new: Rule) -> Pack:
+    """Give the pack with one measure, table or call exchanged; it reads what the old one read."""
     levels = tuple(
         replace(level, rules=tuple(new if rule is old else rule for rule in level.rules)) for level in pack.levels
     )
@@ -86,6 +90,18 @@ def _measure_site(pack: Pack, measure: Measure) -> Site:
         expression=measure.expression,
         swap=lambda new: with_rule(pack, measure, replace(measure, expression=new)),
     )
+
+
+def _call_sites(pack: Pack, call: Call) -> Iterator[Site]:
+    for name, expression in call.input.items():
+        yield Site(
+            rule=f"call {call.id}",
+            part=f"input/{name}",
+            expression=expression,
+            swap=lambda new, name=name: with_rule(  # type: ignore[misc]
+                pack, call, replace(call, input={**call.input, name: new})
+            ),
+        )
 
 
 def _table_row_sites(pack: Pack, table: Table, number: int, row: TableRow) -> Iterator[Site]:

@@ -13,7 +13,7 @@
 
 typedef struct {
     bool is_frontload, is_credited_at_end;
-    i64 worked_per_accrued, use_cap, carryover_cap, granted, waiting_days, step;
+    i64 worked_per_accrued, accrual_cap, use_cap, carryover_cap, granted, waiting_days, step;
     i64 accrual_from, hired;
     u32 year_month, year_day;
 } Policy;
@@ -103,6 +103,8 @@ static Policy read_policy(Json policy, Json employment) {
     read.is_frontload = is_text(method, "frontload");
     if (!read.is_frontload && !is_text(method, "accrual")) fail("method");
     read.worked_per_accrued = read_minutes(policy, "worked_minutes_per_accrued_minute", 1);
+    read.accrual_cap = MINUTES_MAX;
+    if (is_there(member(policy, "accrual_cap_minutes"))) read.accrual_cap = read_minutes(policy, "accrual_cap_minutes", 0);
     read.use_cap = read_minutes(policy, "use_cap_minutes", 0);
     read.carryover_cap = read_minutes(policy, "carryover_cap_minutes", 0);
     read.granted = read_minutes(policy, "frontload_minutes", 0);
@@ -158,13 +160,14 @@ static void reach_year(const Policy *policy, State *state, i64 day) {
         open_year(policy, state, year_start(policy, years[year_count - 1].starts + 366));
 }
 
-static i64 accrue(const Policy *policy, State *state, i64 worked) {
+static i64 accrue(const Policy *policy, State *state, i64 accrued_before, i64 worked) {
     if (policy->is_frontload) return 0;
     i64 total = state->remainder + worked;
     i64 unit = policy->worked_per_accrued * policy->step;
     i64 accrued = total / unit * policy->step;
-    state->remainder = total % unit;
-    return accrued;
+    i64 room = policy->accrual_cap - accrued_before;
+    state->remainder = accrued < room ? total % unit : 0; /* at the cap, what is worked earns nothing */
+    return least(accrued, room);
 }
 
 static void put_member(const char *name, i64 value) {
@@ -228,7 +231,7 @@ static void run_period(const Policy *policy, State *state, const Period *period,
     reach_year(policy, state, period->from);
     if (refusal) return;
     Year *year = &years[year_count - 1];
-    i64 accrued = period->to < policy->accrual_from ? 0 : accrue(policy, state, period->worked);
+    i64 accrued = period->to < policy->accrual_from ? 0 : accrue(policy, state, year->accrued, period->worked);
     year->accrued += accrued;
     if (!policy->is_credited_at_end) state->balance += accrued;
     i64 last = period->from;
