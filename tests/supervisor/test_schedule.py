@@ -8,8 +8,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from bailiwick.errors import Unavailable
+from bailiwick.errors import DocumentRefused, NotFound, Unavailable
+from bailiwick.supervisor import NodeRules
 from bailiwick.supervisor.schedule import NORMAL, PATIENT, QUEUE_MAX, URGENT, Cancelled, Schedule
+
+from .conftest import AUTHOR, OPERATOR, OTHER_TENANT, TENANT, files_of
+
+ADA = b'{"name":"Ada"}'
 
 
 def order_of(schedule, tickets, fuel):
@@ -143,3 +148,57 @@ def test_never_more_than_so_many_run_and_all_come_to_an_end():
     with ExitStack() as held:
         for _ in range(3):
             held.enter_context(schedule.turn("a"))
+
+
+def test_who_stops_waiting_for_its_turn_gives_its_place_back():
+    """Wrong if an interrupt at the terminal leaves a turn that nobody uses, until nothing runs any more."""
+    schedule = Schedule(at_once=1)
+    first, second, third = (schedule.ticket("a") for _ in range(3))
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    second._go.wait = interrupted
+    with schedule.run(first), pytest.raises(KeyboardInterrupt), schedule.run(second):
+        pass
+    assert (second.state, third.state) == ("cancelled", "called")
+
+
+def test_a_ticket_is_used_up_whatever_comes_of_its_call(house):
+    """Wrong if a call that never ran leaves its place taken, until nothing of the node runs any more."""
+    house.rules = NodeRules(at_once=1)
+    fleet = house.open()
+    fleet.registry(TENANT).trust(AUTHOR.verifier.text(), OPERATOR)
+    fleet.registry(TENANT).install(files_of(), OPERATOR)
+    for name, given, error in (("none", ADA, NotFound), ("greeter", b"{", DocumentRefused)):
+        with pytest.raises(error):
+            fleet.call(TENANT, name, "greet", given, OPERATOR, ticket=fleet.queue(TENANT, URGENT))
+    lost = fleet.queue(TENANT)
+    assert fleet.queue(TENANT).state == "waiting"
+    assert lost.cancel()
+    taken = fleet.queue(OTHER_TENANT, PATIENT)
+    assert taken.cancel()
+
+
+def test_calls_that_wait_for_a_swap_hold_no_turn_of_others(house):
+    """Wrong if a tenant that drains a module stops every other tenant until it has."""
+    house.rules = NodeRules(at_once=1)
+    fleet = house.open()
+    for tenant in (TENANT, OTHER_TENANT):
+        fleet.registry(tenant).trust(AUTHOR.verifier.text(), OPERATOR)
+        fleet.registry(tenant).install(files_of(), OPERATOR)
+    inflight = fleet.swapper(TENANT).inflight
+    detail = {"name": "greeter", "old": "sha256:" + "0" * 64, "new": "sha256:" + "1" * 64}
+    ticket = fleet.queue(TENANT)
+    assert ticket.state == "called"
+    with inflight.locks.exclusive(TENANT, "swap-greeter"):
+        inflight.state.record("module.swap-started", "module/greeter", detail, OPERATOR)
+        answers = []
+        waiting = threading.Thread(
+            target=lambda: answers.append(fleet.call(TENANT, "greeter", "greet", ADA, OPERATOR, ticket=ticket))
+        )
+        waiting.start()
+        assert fleet.call(OTHER_TENANT, "greeter", "greet", ADA, OPERATOR).value == {"greeting": "hello"}
+        assert answers == []
+    waiting.join()
+    assert [each.value for each in answers] == [{"greeting": "hello"}]

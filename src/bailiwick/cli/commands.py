@@ -215,6 +215,7 @@ COMMANDS = (
         (
             'module call greeter greet --input \'{"name":"Ada"}\'',
             "module call greeter greet --input @name.json --json",
+            "module call greeter greet --priority urgent",
         ),
     ),
     Command("module replay", module.replay, ("module replay CALL", "module replay CALL --json")),

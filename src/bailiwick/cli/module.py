@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -193,6 +193,7 @@ def call(
     /,
     *,
     input: str = "{}",  # noqa: A002 the word of the terminal
+    priority: Literal["urgent", "normal", "patient"] = "normal",
     options: TenantOptions = TenantOptions(),
 ) -> int:
     """Call a function of a module, record that, and print its answer.
@@ -203,10 +204,14 @@ def call(
         name: The module.
         function: Which of its functions; it may contain dots.
         input: JSON, or @FILE, or - for standard input.
+        priority: An urgent call goes before the tenant's others where calls wait, a patient one after them.
     """
+    from bailiwick.supervisor import NORMAL, PATIENT, URGENT
+
     given = read_text_input(input)
     with _fleet(options) as (fleet, tenant, actor):
-        answer = fleet.call(tenant, name, function, given, actor)
+        ticket = fleet.queue(tenant, {"urgent": URGENT, "normal": NORMAL, "patient": PATIENT}[priority])
+        answer = fleet.call(tenant, name, function, given, actor, ticket=ticket)
     if options.json:
         print(exact(answer.to_json()))
     elif answer.refusal is None:

@@ -30,10 +30,14 @@ _LOOK_SECONDS = 0.002
 """How often a call that waits looks whether the swap has ended."""
 
 
+class Swapping(Unavailable):
+    """A call could not begin because its module is being swapped."""
+
+
 class Places(Protocol):
     """Where a call is while it runs, for as long as it runs."""
 
-    def entered(self, name: str) -> AbstractContextManager[FleetState]:
+    def entered(self, name: str, wait_ms: int = WAIT_MS_MAX) -> AbstractContextManager[FleetState]:
         """Be in a call from outside."""
         ...
 
@@ -55,14 +59,18 @@ class InFlight:
     _waiting: int = 0
 
     @contextmanager
-    def entered(self, name: str) -> Iterator[FleetState]:
+    def entered(self, name: str, wait_ms: int = WAIT_MS_MAX) -> Iterator[FleetState]:
         """Be in a call of a module while the block runs, from outside; wait first where it is being swapped.
 
+        Args:
+            name: The module.
+            wait_ms: How long to wait for the end of a swap, in milliseconds; with 0, not at all.
+
         Raises:
-            Unavailable: too many wait already, or it takes too long (code ``module-swapping``), or there is no place
-                (code ``module-busy``).
+            Swapping: too many wait already, or it takes too long (code ``module-swapping``).
+            Unavailable: there is no place (code ``module-busy``).
         """
-        until = time.monotonic() + WAIT_MS_MAX / 1000
+        until = time.monotonic() + wait_ms / 1000
         while True:
             with ExitStack() as held:
                 if self._take(held, name) or self._take_again(held, name):
@@ -76,7 +84,7 @@ class InFlight:
         """Wait while a module is being swapped, before a call takes anything that others need.
 
         Raises:
-            Unavailable: as ``entered``.
+            Swapping: as ``entered``.
         """
         until = time.monotonic() + WAIT_MS_MAX / 1000
         while self.state.now().swaps.is_draining(name):
@@ -95,7 +103,10 @@ class InFlight:
                 if self._take(held, name):
                     yield self.state.seen()
                     return
-            self._wait(name, until)
+            try:
+                self._wait(name, until)
+            except Swapping as error:  # the call that asks has begun
+                raise Unavailable(error.message, hint=error.hint, code=error.code) from error
             self.state.now()
 
     @contextmanager
@@ -180,10 +191,8 @@ def _full(name: str) -> Unavailable:
     )
 
 
-def _swapping(name: str, why: str) -> Unavailable:
-    return Unavailable(
-        f"module {name} is being swapped, and {why}", hint="try again in a moment", code="module-swapping"
-    )
+def _swapping(name: str, why: str) -> Swapping:
+    return Swapping(f"module {name} is being swapped, and {why}", hint="try again in a moment", code="module-swapping")
 
 
 def swap_lock(name: str) -> str:

@@ -27,7 +27,7 @@ from bailiwick.model import Actor, Budget, HostCall, JsonValue, Receipt
 from bailiwick.ports import CallContext, Clock, Entropy
 from bailiwick.schema import parse_document
 from bailiwick.supervisor.gathered import Gathered, Outcome
-from bailiwick.supervisor.inflight import Places
+from bailiwick.supervisor.inflight import WAIT_MS_MAX, Places
 from bailiwick.supervisor.kept import keep_call
 from bailiwick.supervisor.link import CallLink
 from bailiwick.supervisor.loaded import Loaded, Shelf
@@ -83,10 +83,19 @@ class Running:
 
     # --- from outside -----------------------------------------------------------------------------------------------
 
-    def call(self, name: str, function: str, input: bytes, actor: Actor) -> Answer:  # noqa: A002 the ABI's own word
-        """Call a function, record that, and only then give its answer.
+    def call(
+        self,
+        name: str,
+        function: str,
+        input: bytes,  # noqa: A002 the ABI's own word
+        actor: Actor,
+        *,
+        wait_ms: int = WAIT_MS_MAX,
+    ) -> Answer:
+        """Call a function, record that, and only then give its answer; wait so long where it is being swapped.
 
         Raises:
+            Swapping: the module is being swapped for longer than that; nothing was recorded.
             NotFound: no such module or function; nothing was recorded.
             DocumentRefused, SchemaViolated: the input is not what the function takes; nothing was recorded.
             ModuleRefused, NotTrusted: the call is not allowed, which was recorded.
@@ -97,7 +106,7 @@ class Running:
         with self._place():
             self.registry.state.ledger.check_usable()  # what cannot be recorded is not run, and keeps nothing
             find_module(self.registry.state.now(), name)
-            with self.inflight.entered(name) as state:
+            with self.inflight.entered(name, wait_ms) as state:
                 installed, outcome, receipt = self._called(state, name, function, input, actor)
         if outcome.error is not None:
             if isinstance(outcome.error, ModuleFailed) and state.swaps.is_on_probation(name):

@@ -123,7 +123,11 @@ class Schedule:
         Raises:
             Cancelled: it was taken back before its turn came (code ``module-cancelled``).
         """
-        ticket._go.wait()
+        try:
+            ticket._go.wait()
+        except BaseException:
+            ticket.cancel()  # whoever waits for it is gone, and its turn would hold a place for ever
+            raise
         with self._lock:
             is_called = ticket.state == "called"
             ticket.state = "running" if is_called else ticket.state

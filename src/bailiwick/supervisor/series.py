@@ -409,9 +409,9 @@ class _Free:
     def __init__(self, state: _Standing) -> None:
         self._state = state
 
-    def entered(self, name: str) -> AbstractContextManager[FleetState]:
+    def entered(self, name: str, wait_ms: int = 0) -> AbstractContextManager[FleetState]:
         """Be in a call of a module."""
-        return self.entered_inside(name, 0)
+        return self.entered_inside(name, wait_ms)
 
     def entered_inside(self, name: str, wait_ms: int) -> AbstractContextManager[FleetState]:
         """Be in a call of a module."""

@@ -19,7 +19,7 @@ from bailiwick.ledger import Ledger
 from bailiwick.model import Actor
 from bailiwick.ports import BlobStore, Clock, CursorStore, Entropy, HostService
 from bailiwick.supervisor.allow import NodeRules
-from bailiwick.supervisor.inflight import InFlight
+from bailiwick.supervisor.inflight import WAIT_MS_MAX, InFlight, Swapping
 from bailiwick.supervisor.ledgerstate import LedgerState
 from bailiwick.supervisor.loaded import Shelf
 from bailiwick.supervisor.probation import Probation
@@ -32,6 +32,9 @@ from bailiwick.supervisor.series import SeriesRunner
 from bailiwick.supervisor.services import standard_services
 from bailiwick.supervisor.state import Grant, Installed
 from bailiwick.supervisor.swap import Swapper
+
+REQUEUED_MAX = 8
+"""Times that a call whose module is swapped just then gives its turn to others, before it waits in its turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,17 +170,38 @@ class Supervisor:
             function: Which of its functions.
             input: JSON.
             actor: Who asks.
-            ticket: Its place in the queue, as ``queue`` gave it, so that it can be taken back; None queues it now.
+            ticket: Its place in the queue, as ``queue`` gave it, so that it can be taken back; None queues it now. It
+                is used up, whatever comes of the call.
 
         Raises:
             Unavailable: too many of the tenant's calls wait, or the call was taken back; nothing ran.
             BailiwickError: as ``Running.call``.
         """
-        fleet = self._fleet(tenant)
-        fleet.swapper.inflight.wait_for_swap(module)
-        with self._schedule.run(ticket or self._schedule.ticket(tenant)) as turn:
+        held, priority = ticket, NORMAL if ticket is None else ticket.priority
+        try:
+            fleet = self._fleet(tenant)
+            turns = 0
+            while True:
+                turns += 1
+                if held is None:  # whoever waits for a swap holds no turn that others could have
+                    fleet.swapper.inflight.wait_for_swap(module)
+                    held = self._schedule.ticket(tenant, priority)
+                wait_ms = 0 if turns <= REQUEUED_MAX else WAIT_MS_MAX
+                try:
+                    return self._in_turn(fleet.running, held, (module, function, input, actor), wait_ms)
+                except Swapping:
+                    held = None
+                    if wait_ms:
+                        raise
+        finally:
+            if held is not None:
+                held.cancel()
+
+    def _in_turn(self, running: Running, ticket: Ticket, asked: tuple[str, str, bytes, Actor], wait_ms: int) -> Answer:
+        """Make a call when its turn comes, and charge its tenant with the fuel."""
+        with self._schedule.run(ticket) as turn:
             try:
-                answer = fleet.running.call(module, function, input, actor)
+                answer = running.call(*asked, wait_ms=wait_ms)
             except ModuleFailed as error:
                 turn.took(error.fuel)
                 raise
@@ -187,9 +211,13 @@ class Supervisor:
     def queue(self, tenant: str, priority: int = NORMAL) -> Ticket:
         """Take a place in the queue for a call that is made later: urgent, normal or patient.
 
+        Whoever makes no call after all cancels it.
+
         Raises:
+            NotFound: there is no such tenant.
             Unavailable: too many of the tenant's calls wait (code ``module-queue-full``).
         """
+        self._fleet(tenant)
         return self._schedule.ticket(tenant, priority)
 
     def series(self, tenant: str) -> SeriesRunner:
