@@ -47,7 +47,7 @@ class QuickjsToolchain:
         order = replace(order, sources=sources)
         arguments = ["--wit", "wit", "--world", order.world, "--js", entry]
         arguments += ["--module-root", "source", "--stub-wasi", "--opt-size", "--sync", "--output", made]
-        return run_build([_node(), os.fspath(script)], arguments, order, made)
+        return run_build([node_program(), os.fspath(script)], arguments, order, made)
 
     def _package(self) -> Path:
         for folder in (self._folder, *self._folder.parents):
@@ -60,7 +60,12 @@ class QuickjsToolchain:
         )
 
 
-def _node() -> str:
+def node_program() -> str:
+    """Find Node on the path.
+
+    Raises:
+        Unavailable: it is not there (code ``toolchain-missing``).
+    """
     found = shutil.which("node")
     if found is None:
         raise missing("Node", "install Node 20 or newer")

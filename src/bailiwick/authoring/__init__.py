@@ -5,22 +5,27 @@ completes the manifest, ``run_cases`` runs the cases that lie beside the source.
 """
 
 from bailiwick.authoring.build import Built, Comparison, build, compare_builds
-from bailiwick.authoring.cases import CaseFailure, CaseReport, run_cases
+from bailiwick.authoring.cases import CaseFailure, CaseReport, Runner, run_cases
 from bailiwick.authoring.composing import Composed, Piece, compose_modules, read_piece
 from bailiwick.authoring.desk import Desk
+from bailiwick.authoring.native import NATIVE, NativeGuest, NativeRunner
 from bailiwick.authoring.project import LANGUAGES, Project, read_project
 from bailiwick.authoring.template import start
 
 __all__ = [
     "LANGUAGES",
+    "NATIVE",
     "Built",
     "CaseFailure",
     "CaseReport",
     "Comparison",
     "Composed",
     "Desk",
+    "NativeGuest",
+    "NativeRunner",
     "Piece",
     "Project",
+    "Runner",
     "build",
     "compare_builds",
     "compose_modules",

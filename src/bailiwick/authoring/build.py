@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from bailiwick.authoring.native import NATIVE
 from bailiwick.authoring.project import CONTRACT, MANIFEST, WORLD_FILE, Project
 from bailiwick.canonical import digest
-from bailiwick.errors import InputRefused
+from bailiwick.errors import InputRefused, UsageRefused
 from bailiwick.ports import BuildOrder, Toolchain
 from bailiwick.schema import Schemas
 
@@ -64,6 +65,12 @@ def build(project: Project, toolchain: Toolchain) -> Built:
         Unavailable: the toolchain is missing or too slow.
         SchemaViolated: the completed manifest breaks its contract.
     """
+    if project.manifest["abi"] == NATIVE:
+        raise UsageRefused(
+            f"module {project.name} is native: there is nothing to build",
+            hint="bailiwick module dev FOLDER runs it as it is",
+            code="module-native",
+        )
     compiler = toolchain.version()
     answer = toolchain.build(_order(project))
     manifest: dict[str, Any] = {

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bailiwick.canonical import canonical_bytes
-from bailiwick.engine import Engine, Guest, Refusal, TranscriptHost, read_answer
+from bailiwick.engine import HostLink, Refusal, TranscriptHost, read_answer
 from bailiwick.errors import BailiwickError, ModuleFailed, Unavailable
-from bailiwick.model import Budget, HostCall, JsonValue
+from bailiwick.model import Budget, HostCall, JsonValue, Run
 from bailiwick.schema import Contract, Schemas, parse_document
 
 CONTRACT = "module-cases"
+
+
+class Runner(Protocol):
+    """Whoever runs one call of a module that it has loaded: an ``Engine``, or a ``NativeRunner``."""
+
+    def run(
+        self,
+        guest: Any,
+        function: str,
+        input: bytes,  # noqa: A002 the ABI's own word
+        budget: Budget,
+        *,
+        host: HostLink | None = None,
+    ) -> Run:
+        """Call one function; see ``Engine.run``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +74,7 @@ def read_cases(raw: bytes) -> list[dict[str, Any]]:
     return cases
 
 
-def run_cases(manifest: Mapping[str, Any], raw: bytes, guest: Guest, engine: Engine, budget: Budget) -> CaseReport:
+def run_cases(manifest: Mapping[str, Any], raw: bytes, guest: Any, engine: Runner, budget: Budget) -> CaseReport:
     """Run every case of a module, each in a sandbox of its own. What the host answers meanwhile stands in the case.
 
     An input that breaks the function's schema is refused before the guest sees it, as in real calls: such a case
@@ -79,7 +95,7 @@ def run_cases(manifest: Mapping[str, Any], raw: bytes, guest: Guest, engine: Eng
     return CaseReport(cases=len(cases), failed=tuple(failed), untried=untried)
 
 
-def _run(manifest: Mapping[str, Any], case: Mapping[str, Any], guest: Guest, engine: Engine, budget: Budget) -> str:
+def _run(manifest: Mapping[str, Any], case: Mapping[str, Any], guest: Any, engine: Runner, budget: Budget) -> str:
     function = manifest["functions"].get(case["function"])
     if function is None:
         return f"the manifest has no function {case['function']}"
@@ -90,7 +106,7 @@ def _run(manifest: Mapping[str, Any], case: Mapping[str, Any], guest: Guest, eng
     return f"{expected} expected, {given} given".replace("\n", ": ")
 
 
-def _answer(function: Mapping[str, Any], case: Mapping[str, Any], guest: Guest, engine: Engine, budget: Budget) -> str:
+def _answer(function: Mapping[str, Any], case: Mapping[str, Any], guest: Any, engine: Runner, budget: Budget) -> str:
     """Give what came out as one line; what a refusal says stands on a second."""
     try:
         Contract(function["input"], assert_formats=True).check(case["input"], subject="the input")

@@ -22,9 +22,27 @@ CONTRACT = "module-manifest"
 UNBUILT = "sha256:" + "0" * 64
 """Stands for the digest while a manifest without one is checked."""
 
-LANGUAGES = {".py": "python", ".js": "javascript", ".c": "c", ".zig": "zig", ".wat": "wat"}
+LANGUAGES = {
+    ".py": "python",
+    ".js": "javascript",
+    ".c": "c",
+    ".zig": "zig",
+    ".wat": "wat",
+    ".ts": "assemblyscript",
+    ".rs": "rust",
+}
 """Which language a main file is in, by its suffix."""
-COMPANIONS = {".py": (".py",), ".js": (".js", ".json"), ".c": (".c", ".h"), ".zig": (".zig",), ".wat": ()}
+STARTED = (*sorted(LANGUAGES.values()), "native")
+"""What a module can be started in: a language, or ``native`` for Python that is not built."""
+COMPANIONS = {
+    ".py": (".py",),
+    ".js": (".js", ".json"),
+    ".c": (".c", ".h"),
+    ".zig": (".zig",),
+    ".wat": (),
+    ".ts": (".ts",),
+    ".rs": (".rs",),
+}
 """Which files beside the main one belong to its sources, by suffix."""
 NOT_SOURCES = frozenset({MANIFEST, CASES, "package.json", "package-lock.json"})
 

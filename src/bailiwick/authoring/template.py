@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from bailiwick.authoring.project import LANGUAGES
+from bailiwick.authoring.project import STARTED
 from bailiwick.errors import UsageRefused
 from bailiwick.schema import Schemas
 
@@ -24,10 +24,10 @@ def start(name: str, language: str) -> dict[str, bytes]:
     >>> sorted(start("pay", "wat"))
     ['cases.json', 'module.json', 'module.wat']
     """
-    if language not in LANGUAGES.values():
+    if language not in STARTED:
         raise UsageRefused(
             f"{language!r} is no language that a module can be started in",
-            hint="choose one of " + ", ".join(sorted(LANGUAGES.values())),
+            hint="choose one of " + ", ".join(STARTED),
             code="module-language",
         )
     if _is_no_name(name):

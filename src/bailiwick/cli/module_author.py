@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,19 +11,18 @@ from cyclopts import Parameter
 
 from bailiwick.cli import screen
 from bailiwick.cli.folder import make_folder, read_folder, write_files
-from bailiwick.cli.options import Options, Printing, TenantOptions, open_node, settings
-from bailiwick.errors import InputRefused, NotFound
+from bailiwick.cli.module_desk import built_module, check_digest, loaded_module, read_module
+from bailiwick.cli.options import Options, Printing, TenantOptions, open_node
 
 if TYPE_CHECKING:
-    from bailiwick.authoring import CaseReport, Project
-    from bailiwick.engine import Engine, Guest
+    from bailiwick.authoring import CaseReport
 
 
 def new(
     name: str,
     /,
     *,
-    lang: Literal["python", "javascript", "c", "zig", "wat"],
+    lang: Literal["python", "javascript", "c", "zig", "wat", "assemblyscript", "rust", "native"],
     into: Annotated[Path, Parameter(name="--in")] = Path(),
     options: Printing = Printing(),
 ) -> int:
@@ -32,7 +30,7 @@ def new(
 
     Args:
         name: What it is called, such as `pay-total`; the folder gets that name.
-        lang: What it is written in.
+        lang: What it is written in; `native` is Python that runs here, in no sandbox, and is never installed.
         into: The folder to put it in.
     """
     from bailiwick.authoring import start
@@ -42,8 +40,9 @@ def new(
     make_folder(folder)
     write_files(folder, files)
     answer = {"module": name, "folder": str(folder), "files": sorted(files)}
-    lines = [f"{screen.short(folder.resolve())}: {', '.join(sorted(files))}", f"next: bailiwick module build {folder}"]
-    if lang == "javascript":
+    verb = "dev" if lang == "native" else "build"
+    lines = [f"{screen.short(folder.resolve())}: {', '.join(sorted(files))}", f"next: bailiwick module {verb} {folder}"]
+    if lang in ("javascript", "assemblyscript"):
         lines.insert(1, f"first: npm install --prefix {folder}")
     screen.give(answer, "\n".join(lines), as_json=options.json)
     return 0
@@ -62,7 +61,7 @@ def build(folder: Path, /, *, check: bool = False, options: Printing = Printing(
     from bailiwick.authoring import compare_builds
     from bailiwick.node import toolchain_for
 
-    project = _project(folder)
+    project = read_module(folder)
     toolchain = toolchain_for(project.language, folder)
     if check:
         compared = compare_builds(project, toolchain)
@@ -93,8 +92,8 @@ def run_cases(folder: Path, /, *, options: Options = Options()) -> int:
     from bailiwick import authoring
     from bailiwick.model import Tier
 
-    project = _project(folder)
-    with _loaded(folder, project, options) as (engine, guest):
+    project = read_module(folder)
+    with loaded_module(folder, project, options) as (engine, guest):
         report = authoring.run_cases(
             project.manifest, project.cases, guest, engine, Tier(project.manifest["tier"]).budget
         )
@@ -155,9 +154,10 @@ def sign(folder: Path, /, *, options: TenantOptions = TenantOptions()) -> int:
         folder: The module's folder, built.
     """
     from bailiwick.schema import parse_document
-    from bailiwick.supervisor import SIGNATURE_FILE
+    from bailiwick.supervisor import SIGNATURE_FILE, refuse_native
     from bailiwick.trust import sign_manifest
 
+    refuse_native(parse_document(read_folder(folder).get("module.json", b"{}")), "signed")
     manifest = _finished(folder)
     with open_node(options) as (node, tenant):
         signer = node.author(tenant)
@@ -194,11 +194,11 @@ def run(
     from bailiwick.model import Tier
     from bailiwick.node import desk_services
 
-    project = _project(folder)
+    project = read_module(folder)
     given = read_text_input(input)
-    with _loaded(folder, project, options) as (engine, guest):
+    with loaded_module(folder, project, options) as (engine, guest):
         began = time.perf_counter()
-        desk = Desk(project.manifest, desk_services(), screen.say)
+        desk = Desk({**project.manifest, "digest": guest.digest}, desk_services(), screen.say)
         done = engine.run(guest, function, given, Tier(project.manifest["tier"]).budget, host=desk)
         took_us = round((time.perf_counter() - began) * 1e6)
     read = read_answer(done.output)
@@ -211,12 +211,6 @@ def run(
     return 3 if refused else 0
 
 
-def _project(folder: Path) -> Project:
-    from bailiwick.authoring import read_project
-
-    return read_project(read_folder(folder))
-
-
 def _finished(folder: Path) -> Mapping[str, Any]:
     """Give the manifest of a module whose binary is the one that it states: one that was composed, or built."""
     from bailiwick.authoring import read_piece
@@ -226,46 +220,9 @@ def _finished(folder: Path) -> Mapping[str, Any]:
     manifest = parse_document(files.get("module.json", b"{}"))
     if isinstance(manifest, dict) and "parts" in manifest:
         return read_piece(files).manifest
-    project, wasm = _built(folder)
-    _check_digest(folder, project, wasm)
+    project, wasm = built_module(folder)
+    check_digest(folder, project, wasm)
     return project.manifest
-
-
-def _built(folder: Path) -> tuple[Project, bytes]:
-    from bailiwick.authoring import read_project
-
-    files = read_folder(folder)
-    project = read_project(files)
-    file = str(project.manifest["file"])
-    if file not in files:
-        raise NotFound(
-            f"module {project.name} has no {file} yet",
-            hint=f"bailiwick module build {folder}",
-            code="module-not-built",
-        )
-    return project, files[file]
-
-
-def _check_digest(folder: Path, project: Project, wasm: bytes) -> None:
-    from bailiwick.canonical import digest
-
-    if project.manifest.get("digest") != digest(wasm):
-        raise InputRefused(
-            f"the binary of module {project.name} has digest {digest(wasm)}, and its manifest says "
-            f"{project.manifest.get('digest', 'none')}",
-            hint=f"bailiwick module build {folder}, then sign",
-            code="module-digest",
-        )
-
-
-@contextmanager
-def _loaded(folder: Path, project: Project, options: Options) -> Iterator[tuple[Engine, Guest]]:
-    from bailiwick.model import Tier
-    from bailiwick.node import desk_engine
-
-    wasm = _built(folder)[1]
-    with desk_engine(settings(options)) as engine:
-        yield engine, engine.load(wasm, memory_bytes_max=Tier(project.manifest["tier"]).budget.memory_bytes)
 
 
 def _compared_text(answer: dict[str, Any]) -> str:

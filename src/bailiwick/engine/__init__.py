@@ -10,10 +10,12 @@ from bailiwick.engine.binary import MODULE_BYTES_MAX
 from bailiwick.engine.cache import CodeCache
 from bailiwick.engine.compile import Compiler
 from bailiwick.engine.compose import Part, Whole, alias_of, compose
-from bailiwick.engine.host import HostLink, HostRefused, TranscriptHost
+from bailiwick.engine.host import HostLink, HostRefused, HostSession, TranscriptHost
+from bailiwick.engine.host import Stopped as HostStopped
 from bailiwick.engine.loading import Artefact
 from bailiwick.engine.nesting import COMPONENT_BYTES_MAX
 from bailiwick.engine.sandbox import Engine, Guest
+from bailiwick.engine.script import Variant, read_script, variant_of
 from bailiwick.engine.values import FunctionShape
 
 __all__ = [
@@ -29,11 +31,16 @@ __all__ = [
     "Guest",
     "HostLink",
     "HostRefused",
+    "HostSession",
+    "HostStopped",
     "Part",
     "Refusal",
     "TranscriptHost",
+    "Variant",
     "Whole",
     "alias_of",
     "compose",
     "read_answer",
+    "read_script",
+    "variant_of",
 ]

@@ -26,6 +26,14 @@ def toolchain_for(language: str, folder: Path) -> Toolchain:
         from bailiwick.adapters.toolchain_wat import WatToolchain
 
         return WatToolchain()
+    if language == "assemblyscript":
+        from bailiwick.adapters.toolchain_assemblyscript import AssemblyscriptToolchain
+
+        return AssemblyscriptToolchain(folder)
+    if language == "rust":
+        from bailiwick.adapters.toolchain_rust import RustToolchain
+
+        return RustToolchain()
     from bailiwick.adapters.toolchain_zig import ZigToolchain
 
     return ZigToolchain()

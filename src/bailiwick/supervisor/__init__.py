@@ -7,7 +7,7 @@ was granted, and writes one record for each call before the answer leaves.
 from bailiwick.supervisor.allow import NodeRules
 from bailiwick.supervisor.binaries import kept_binary
 from bailiwick.supervisor.ledgerstate import LedgerState
-from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifest, read_version
+from bailiwick.supervisor.manifest import Manifest, parse_manifest, read_manifest, read_version, refuse_native
 from bailiwick.supervisor.packstate import (
     FOLLOWED,
     LEFT,
@@ -74,5 +74,6 @@ __all__ = [
     "read_calls",
     "read_manifest",
     "read_version",
+    "refuse_native",
     "summary",
 ]

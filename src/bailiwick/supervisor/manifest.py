@@ -25,6 +25,8 @@ SHARED = {"enums": "urn:bailiwick:enum:", "inputs": "urn:bailiwick:input:", "typ
 
 SCRIPT = "script/1"
 """The form of a module that is the text of a script."""
+NATIVE = "native-python/1"
+"""The form of a module that is an operator's own Python, in no sandbox: it stays at the desk."""
 Version: TypeAlias = tuple[int, int, int]
 _LIMITS = DocumentLimits(bytes_max=MANIFEST_BYTES_MAX, depth_max=LIMITS.depth_max)
 _RANGE = re.compile(r"(\^|>=|=)?(\d+)\.(\d+)\.(\d+)\Z")
@@ -169,15 +171,31 @@ def parse_manifest(raw: bytes) -> Any:
     return value
 
 
+def refuse_native(value: Any, what: str) -> None:
+    """Refuse the manifest of a native module where it is to be ``what``, such as ``signed``.
+
+    Raises:
+        ModuleRefused: code ``module-native``.
+    """
+    if isinstance(value, Mapping) and value.get("abi") == NATIVE:
+        raise ModuleRefused(
+            f"module {value.get('name')} is an operator's own Python, in no sandbox: it cannot be {what}",
+            hint="start a module with --lang python, take the source over, and build that",
+            code="module-native",
+        )
+
+
 def read_manifest(value: Any) -> Manifest:
     """Make a manifest of the value of a ``module.json``, and compile every schema in it.
 
     Raises:
         SchemaViolated: it breaks the contract of manifests; every violation is named.
-        ModuleRefused: two capabilities ask for one interface, or a schema does not compile (``module-manifest``).
+        ModuleRefused: two capabilities ask for one interface, or a schema does not compile (``module-manifest``); it is
+            native (``module-native``).
         RecordRefused: it is outside the canonical profile (``profile-*``).
     """
     _schemas().check("module-manifest", value)
+    refuse_native(value, "installed or called")
     tier = Tier(value["tier"])
     budget = _within(tier.budget, value.get("limits", {}))
     raw = canonical_bytes(value)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from bailiwick.adapters import toolchain_compiling
+from bailiwick.adapters.toolchain_assemblyscript import AssemblyscriptToolchain
 from bailiwick.adapters.toolchain_componentize import ComponentizeToolchain
 from bailiwick.adapters.toolchain_quickjs import QuickjsToolchain
+from bailiwick.adapters.toolchain_rust import RustToolchain
 from bailiwick.adapters.toolchain_wat import WatToolchain
 from bailiwick.adapters.toolchain_zig import ZigToolchain
 from bailiwick.authoring import build, read_project, run_cases, start
@@ -18,7 +20,10 @@ from bailiwick.errors import InputRefused, Unavailable
 from bailiwick.model import Tier
 
 QUICKJS = Path(os.environ.get("BAILIWICK_QUICKJS", "."))
+ASSEMBLYSCRIPT = Path(os.environ.get("BAILIWICK_ASSEMBLYSCRIPT", "."))
 TOOLCHAINS = {
+    "assemblyscript": lambda: AssemblyscriptToolchain(ASSEMBLYSCRIPT),
+    "rust": RustToolchain,
     "wat": WatToolchain,
     "c": ZigToolchain,
     "zig": ZigToolchain,
