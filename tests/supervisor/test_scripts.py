@@ -8,12 +8,12 @@ from bailiwick.adapters.packsource_builtin import builtin_engine
 from bailiwick.errors import ModuleFailed, ModuleRefused, NotFound, Unavailable
 from bailiwick.supervisor.schedule import Schedule
 
-from .conftest import AUTHOR, CLOCK, OPERATOR, OTHER_TENANT, TENANT, asking, files_of, manifest_of
+from .conftest import AUTHOR, CLOCK, OPERATOR, OTHER_TENANT, TENANT, asking
+from .engines import engine_with_code, script
 
 RANDOM = "bailiwick:random/random@0.1.0"
 INVOKE = "bailiwick:invoke/invoke@0.1.0"
 READ = "bailiwick:audit/read@0.1.0"
-ANY = {"title": "Anything", "input": True, "output": True}
 
 
 class StillAnswered(Exception):
@@ -26,13 +26,11 @@ class StillAnswered(Exception):
 TOTAL = "function total(given) { return { sum: given.a + given.b }; }"
 
 
-def script(text, *functions, name="adder", version="1.0.0", **changes):
-    """The files of a signed script."""
-    source = text.encode()
-    stated = {"abi": "script/1", "engine": {"name": "quickjs"}, "file": f"{name}.js", **changes}
-    stated["functions"] = dict.fromkeys(functions or ("total",), ANY)
-    manifest = manifest_of(name, version=version, wasm=source, **stated)
-    return files_of(manifest, source)
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """Give an engine that compiles QuickJS once for all of these tests."""
+    with engine_with_code(tmp_path_factory.mktemp("code")) as opened:
+        yield opened
 
 
 @pytest.fixture

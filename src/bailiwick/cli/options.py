@@ -62,8 +62,10 @@ def open_node(options: Options) -> Iterator[tuple[Node, str]]:
     Raises:
         NotFound: there is no home there.
     """
+    from bailiwick.cli import screen
     from bailiwick.node import Node
 
     resolved = settings(options)
     with Node.open(resolved) as node:
+        node.tell = screen.say
         yield node, resolved.tenant

@@ -10,11 +10,11 @@ from importlib.resources import files
 from typing import Literal
 
 from bailiwick.adapters.cursorstore_files import FileCursorStore
-from bailiwick.adapters.packsource_builtin import builtin_engine
 from bailiwick.canonical import digest
 from bailiwick.engine import CodeCache, Compiler, Engine
 from bailiwick.errors import NotFound, UsageRefused
 from bailiwick.keys import SEED_BYTES, Signer, new_secret
+from bailiwick.node.engines import ENGINES_FOLDER, Tell, script_engine, silent_text
 from bailiwick.node.keys import (
     AUTHOR_NAME,
     CODE_KEY,
@@ -34,7 +34,12 @@ STATE_CONTEXT = b"modules\n"
 
 
 class Supervising(Parts):
-    """What a node does with modules that tenants install. Several may run on one home, in several processes."""
+    """What a node does with modules that tenants install. Several may run on one home, in several processes.
+
+    ``tell`` is told what takes long, in a line; whoever opens a node may put another function there.
+    """
+
+    tell: Tell = staticmethod(silent_text)
 
     @cached_property
     def engine(self) -> Engine:
@@ -58,7 +63,7 @@ class Supervising(Parts):
             entropy=self._entropy,
             secret_of=self._state_secret,
             rules=NodeRules.read(self.settings.modules()),
-            runner_of=self._runner_of,
+            runner_of=self.script_engine,
         )
 
     def author(self, tenant: str) -> Signer:
@@ -81,10 +86,14 @@ class Supervising(Parts):
         folders = (files("bailiwick") / "builtin" / "modules").iterdir()
         return frozenset(json.loads((each / "module.json").read_bytes())["digest"] for each in folders if each.is_dir())
 
-    @staticmethod
-    def _runner_of(name: str) -> bytes:
-        """Give an engine of scripts: QuickJS comes with this package, CPython is built where it is first wanted."""
-        return builtin_engine(name)
+    def script_engine(self, name: str) -> bytes:
+        """Give an engine of scripts: QuickJS comes with this package, CPython is built where it is first wanted.
+
+        Raises:
+            ModuleRefused: it has to be built here, and the toolchain is not installed (code ``script-engine``).
+        """
+        place = self.settings.home / ENGINES_FOLDER
+        return script_engine(name, kept=lambda: (place, self._code_key()), tell=self.tell)
 
     def _code_of(self, wasm: bytes, kind: Literal["core", "component"]) -> bytes | None:
         """Give compiled code of a module of others; None for what ships, which is compiled where it is needed."""
