@@ -21,10 +21,10 @@ def engine_with_code(folder: Path) -> Iterator[Engine]:
         yield engine
 
 
-def script(text, *functions, name="adder", version="1.0.0", runner="quickjs", variants=None, **changes):
-    """Give the files of a signed script; ``variants`` are further texts by file name, beside what a manifest says."""
+def script(text, *functions, name="adder", version="1.0.0", runner="quickjs", **changes):
+    """Give the files of a signed script."""
     source = text.encode()
     stated = {"abi": "script/1", "engine": {"name": runner}, "file": f"{name}.{SUFFIXES[runner]}", **changes}
     stated["functions"] = dict.fromkeys(functions or ("total",), ANY)
     manifest = manifest_of(name, version=version, wasm=source, **stated)
-    return {**files_of(manifest, source), **{file: each.encode() for file, each in (variants or {}).items()}}
+    return files_of(manifest, source)

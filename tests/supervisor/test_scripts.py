@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bailiwick.adapters.packsource_builtin import builtin_engine
-from bailiwick.errors import ModuleFailed, ModuleRefused, NotFound, Unavailable
+from bailiwick.canonical import digest
+from bailiwick.errors import ModuleFailed, ModuleRefused, NotFound, SchemaViolated, Unavailable
+from bailiwick.supervisor.kept import kept_parts
 from bailiwick.supervisor.schedule import Schedule
 
-from .conftest import AUTHOR, CLOCK, OPERATOR, OTHER_TENANT, TENANT, asking
+from .conftest import AUTHOR, CLOCK, OPERATOR, OTHER_TENANT, TENANT, asking, files_of, manifest_of
 from .engines import engine_with_code, script
 
 RANDOM = "bailiwick:random/random@0.1.0"
@@ -220,3 +222,89 @@ def test_a_script_is_swapped_like_any_module(scripts):
     assert plan.rehearsal.told[0].would_be == {"sum": 2}
     swapper.swap(plan, OPERATOR)
     assert call("total", b'{"a":3,"b":4}').value == {"sum": 12}
+
+
+# --- variants ---------------------------------------------------------------------------------------------------------
+
+PRODUCT = "function total(given) { return { sum: given.a * given.b }; }"
+
+
+def varied(*variants):
+    """Give the files of a script with variants: name, text, percent, and what else a manifest says of one."""
+    stated = [
+        {"name": name, "file": f"{name}.js", "digest": digest(text.encode()), "percent": percent, **more}
+        for name, text, percent, more in variants
+    ]
+    texts = {f"{name}.js": text.encode() for name, text, _, _ in variants}
+    return {**script(TOTAL, variants=stated), **texts}
+
+
+def test_a_share_of_the_calls_meets_another_text_and_the_record_says_so(scripts, house):
+    """Wrong if nobody can tell afterwards which text answered, or replay runs the other."""
+    files = varied(("product", PRODUCT, 50, {}))
+    scripts.registry(TENANT).install(files, OPERATOR)
+    met = set()
+    for number in range(12):
+        answer = scripts.call(TENANT, "adder", "total", b'{"a":%d,"b":5}' % number, OPERATOR)
+        detail = house.events()[-1].detail
+        name = detail.get("variant")
+        assert answer.value == {"sum": number * 5 if name == "product" else number + 5}
+        assert kept_parts(TENANT, house.blobs, house.events()[-1])[2]["run"].get("variant") == name
+        assert scripts.replay(TENANT, answer.receipt.index).differing == ()
+        assert house.open().replay(TENANT, answer.receipt.index).differing == ()
+        met.add(name)
+    assert met == {"product", None}
+
+
+def test_a_variant_is_shown_and_outlives_the_process(scripts, house):
+    """Wrong if an operator cannot see that a trial runs, or a new process runs the script's own text."""
+    when = {"path": "/a", "in": [7, "x"]}
+    scripts.registry(TENANT).install(varied(("product", PRODUCT, 99, {"when": when})), OPERATOR)
+    (shown,) = scripts.show(TENANT, "adder").to_json()["variants"]
+    assert (shown["name"], shown["percent"], shown["when"]) == ("product", 99, when)
+    other = house.open()
+    answers = [
+        other.call(TENANT, "adder", "total", b'{"a":7,"b":%d}' % b, OPERATOR).value["sum"] - 7 * b for b in (3, 4)
+    ]
+    assert answers == [0, 0]
+    assert other.call(TENANT, "adder", "total", b'{"a":6,"b":3}', OPERATOR).value == {"sum": 9}
+
+
+def test_the_text_that_a_call_inside_met_stands_in_the_record_of_the_call(scripts, house):
+    """Wrong if a trial within another script leaves no trace."""
+    scripts.registry(TENANT).install(varied(("product", PRODUCT, 99, {})), OPERATOR)
+    text = "function twice(given) { return host.call('adder', 'total', given).sum; }"
+    asked = [asking(INVOKE, "invoke", functions=["adder.total"])]
+    call = installed(scripts, text, "twice", name="doubler", capabilities=asked)
+    scripts.registry(TENANT).grant("doubler", INVOKE, OPERATOR)
+    assert call("twice", b'{"a":3,"b":7}').value == 21
+    assert house.events()[-1].detail["inner"][0]["variant"] == "product"
+
+
+@pytest.mark.parametrize(
+    ("variants", "code"),
+    [
+        ([("one", TOTAL, 60, {}), ("two", TOTAL, 41, {})], "module-variants"),
+        ([("one", TOTAL, 10, {}), ("one", TOTAL, 10, {})], "module-manifest"),
+        ([("one", TOTAL, 10, {"file": "one.py"})], "module-variants"),
+        ([("one", TOTAL, 10, {"digest": "sha256:" + "0" * 64})], "module-digest"),
+        ([("one", TOTAL, 10, {"file": "missing.js"})], "module-file"),
+        ([("one", "", 10, {})], "script-text"),
+    ],
+)
+def test_variants_that_do_not_add_up_are_refused(scripts, variants, code):
+    """Wrong if a share of the calls meets a text that nobody signed, or no text at all."""
+    with pytest.raises(ModuleRefused) as caught:
+        scripts.registry(TENANT).install(varied(*variants), OPERATOR)
+    assert caught.value.code == code
+
+
+def test_variants_are_of_scripts_alone(scripts):
+    """Wrong if a compiled module seems to run a trial."""
+    stated = [{"name": "one", "file": "one.wasm", "digest": digest(b"x"), "percent": 10}]
+    with pytest.raises((ModuleRefused, SchemaViolated)):
+        scripts.registry(TENANT).install(files_of(manifest_of(variants=stated)), OPERATOR)
+    stated[0]["file"] = "one.js"
+    with pytest.raises(ModuleRefused) as caught:
+        scripts.registry(TENANT).install(files_of(manifest_of(variants=stated)), OPERATOR)
+    assert caught.value.code == "module-variants"

@@ -291,6 +291,12 @@ def exact(value: Any) -> str:
     return re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
 
 
+def _told_variant(variant: Mapping[str, Any]) -> str:
+    when = variant.get("when")
+    told = f"{variant['name']} {variant['digest']}: {variant['percent']} of 100 calls"
+    return told if when is None else f"{told} with {', '.join(map(json.dumps, when['in']))} at {when['path']}"
+
+
 def _shown(answer: Mapping[str, Any]) -> str:
     lines = [
         f"{answer['name']} {answer['version']}, {answer['state']}: {answer['title']}",
@@ -298,6 +304,9 @@ def _shown(answer: Mapping[str, Any]) -> str:
         f"signed by {answer['key']}",
     ]
     lines += [f"needs {each['name']} {each['version']}" for each in answer["dependencies"]]
+    if "engine" in answer:
+        lines.append(f"run by {answer['engine']['name']} {answer['engine']['digest']}")
+    lines += [f"variant {_told_variant(each)}" for each in answer.get("variants", ())]
     lines += [f"  {name}: {each['title']}" for name, each in sorted(answer["functions"].items())]
     for each in answer["capabilities"]:
         granted = "granted" if each["granted"] else f"not granted: bailiwick module grant {answer['name']}"

@@ -15,7 +15,7 @@ from bailiwick.engine.host import Stopped as HostStopped
 from bailiwick.engine.loading import Artefact
 from bailiwick.engine.nesting import COMPONENT_BYTES_MAX
 from bailiwick.engine.sandbox import Engine, Guest
-from bailiwick.engine.script import Variant, read_script, variant_of
+from bailiwick.engine.script import SHARES, Variant, read_script, variant_of
 from bailiwick.engine.values import FunctionShape
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "INPUT_BYTES_MAX",
     "MODULE_BYTES_MAX",
     "OUTPUT_BYTES_MAX",
+    "SHARES",
     "Artefact",
     "CodeCache",
     "Compiler",

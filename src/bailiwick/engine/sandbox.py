@@ -57,7 +57,7 @@ from bailiwick.engine.package import (
     wasmtime_package,
 )
 from bailiwick.engine.plain import StockCaller, StockComponentCaller
-from bailiwick.engine.script import RUN, Script, read_script
+from bailiwick.engine.script import RUN, Script, Variant, read_script
 from bailiwick.engine.selftest import COMPONENT_TEXT, PROBE_TEXT, agree, agree_on_components
 from bailiwick.engine.stock import Stock
 from bailiwick.engine.ticker import Ticker, ticks_until
@@ -78,8 +78,8 @@ NESTED_CALLS_MAX = 10
 class Guest:
     """A module that was admitted and compiled. ``digest`` is over its bytes; sizes are in bytes.
 
-    ``form`` is ``core-json/1``, ``component-call/1``, ``component/1`` or ``script/1``. ``imports`` are what it may ask of
-    the host, as ``interface#function``; a core module has ``bailiwick#call`` there. ``functions`` describes what a
+    ``form`` is ``core-json/1``, ``component-call/1``, ``component/1`` or ``script/1``. ``imports`` are what it may ask
+    of the host, as ``interface#function``; a core module has ``bailiwick#call`` there. ``functions`` describes what a
     ``component/1`` exports.
     """
 
@@ -178,7 +178,12 @@ class Engine:
         )
 
     def load_script(
-        self, source: bytes, runner: bytes, *, memory_bytes_max: int = Tier.HEAVY.budget.memory_bytes
+        self,
+        source: bytes,
+        runner: bytes,
+        *,
+        memory_bytes_max: int = Tier.HEAVY.budget.memory_bytes,
+        variants: tuple[Variant, ...] = (),
     ) -> Guest:
         """Join a script to the engine that runs it; its text is read when it is called.
 
@@ -186,6 +191,7 @@ class Engine:
             source: The script, UTF-8.
             runner: The binary of its engine, a ``component-call/1``.
             memory_bytes_max: The most memory that the engine may start with, in bytes.
+            variants: Other texts for a part of the calls.
 
         Raises:
             ModuleRefused: ``module-too-large``, ``script-text``; the engine as ``load``, or ``module-form``.
@@ -198,7 +204,7 @@ class Engine:
                 hint="build it again",
                 code="module-form",
             )
-        return replace(engine, digest=digest_of(source), form="script/1", code=Script(text, engine))
+        return replace(engine, digest=digest_of(source), form="script/1", code=Script(text, engine, variants))
 
     def run(
         self,
@@ -238,8 +244,8 @@ class Engine:
             )
         _check_start(guest, budget)
         if isinstance(guest.code, Script):
-            given = guest.code.envelope(function, input)
             check_call(function, input)
+            given = guest.code.envelope(function, input)
             return self.run(_runner(guest), RUN, given, budget, host=host)
         if guest.form != "core-json/1":
             return self._run_component(guest, function, input, budget, host)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bailiwick.canonical import digest
 from bailiwick.errors import ModuleRefused, Unavailable
 from bailiwick.ports import BlobStore
@@ -14,8 +16,10 @@ BINARY_BYTES_MAX = 32 * PIECE_BYTES
 """Largest binary that is kept, in bytes; what the engine admits is less."""
 
 
-def keep_module(tenant: str, blobs: BlobStore, manifest: Manifest, signature: bytes, wasm: bytes) -> tuple[str, ...]:
-    """Keep a module durably and give the digests of the binary's pieces, in order.
+def keep_module(
+    tenant: str, blobs: BlobStore, manifest: Manifest, signature: bytes, wasm: bytes, *, texts: Sequence[bytes] = ()
+) -> tuple[str, ...]:
+    """Keep a module, with the texts of its variants, durably and give the digests of the binary's pieces, in order.
 
     Raises:
         ModuleRefused: the binary is larger than ``BINARY_BYTES_MAX`` (code ``module-too-large``).
@@ -28,8 +32,13 @@ def keep_module(tenant: str, blobs: BlobStore, manifest: Manifest, signature: by
             code="module-too-large",
         )
     pieces = [wasm[at : at + PIECE_BYTES] for at in range(0, max(len(wasm), 1), PIECE_BYTES)]
-    kept = blobs.put_many(tenant, [manifest.raw, signature, *pieces])
-    return tuple(kept[2:])
+    kept = blobs.put_many(tenant, [manifest.raw, signature, *pieces, *texts])
+    return tuple(kept[2 : 2 + len(pieces)])
+
+
+def kept_texts(tenant: str, blobs: BlobStore, manifest: Manifest) -> tuple[bytes, ...]:
+    """Give the texts of a script's variants, in order; each was kept under the digest that its manifest states."""
+    return tuple(blobs.get(tenant, each.digest) for each in manifest.variants)
 
 
 def keep_runner(tenant: str, blobs: BlobStore, runner: bytes) -> tuple[str, ...]:

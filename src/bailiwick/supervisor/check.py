@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bailiwick.canonical import digest
-from bailiwick.engine import Engine, Guest
+from bailiwick.engine import Engine, Guest, Variant, read_script
 from bailiwick.errors import ModuleRefused
 from bailiwick.ports import HostService
 from bailiwick.supervisor.manifest import SCRIPT, Manifest
@@ -20,8 +20,10 @@ NOT_OFFERED = {
 """Interfaces whose contract is published and that nobody answers yet, and why."""
 
 
-def admit(manifest: Manifest, wasm: bytes, engine: Engine, runner: bytes | None = None) -> Guest:
-    """Check a binary against its manifest, and give it compiled; of a script, with the engine that runs it.
+def admit(
+    manifest: Manifest, wasm: bytes, engine: Engine, runner: bytes | None = None, texts: Sequence[bytes] = ()
+) -> Guest:
+    """Check a binary against its manifest, and give it compiled; of a script, with its engine and variants' texts.
 
     Raises:
         ModuleRefused: ``module-digest``; what ``Engine.load`` refuses, ``module-memory`` where the binary starts with
@@ -30,7 +32,7 @@ def admit(manifest: Manifest, wasm: bytes, engine: Engine, runner: bytes | None 
     if digest(wasm) != manifest.binary:
         raise _lie(manifest, f"the binary has digest {digest(wasm)}, the manifest states {manifest.binary}", "digest")
     if manifest.abi == SCRIPT:
-        return _admit_script(manifest, wasm, engine, runner)
+        return _admit_script(manifest, wasm, engine, runner, texts)
     guest = engine.load(wasm, memory_bytes_max=manifest.budget.memory_bytes)
     if guest.form != manifest.abi:
         raise _lie(manifest, f"the binary is {guest.form}, the manifest states {manifest.abi}", "form")
@@ -46,7 +48,33 @@ def admit(manifest: Manifest, wasm: bytes, engine: Engine, runner: bytes | None 
     return guest
 
 
-def _admit_script(manifest: Manifest, source: bytes, engine: Engine, runner: bytes | None) -> Guest:
+def variants_of(manifest: Manifest, texts: Sequence[bytes]) -> tuple[Variant, ...]:
+    """Join the variants that a manifest states to their texts, given in the same order.
+
+    Raises:
+        ModuleRefused: a text is not the one that is stated (``module-digest``), or none (``script-text``).
+    """
+    found = []
+    for stated, text in zip(manifest.variants, texts, strict=True):
+        if digest(text) != stated.digest:
+            raise _lie(
+                manifest, f"{stated.file} has digest {digest(text)}, the manifest states {stated.digest}", "digest"
+            )
+        found.append(
+            Variant(
+                name=stated.name,
+                text=read_script(text),
+                percent=stated.percent,
+                path=stated.path,
+                values=stated.values,
+            )
+        )
+    return tuple(found)
+
+
+def _admit_script(
+    manifest: Manifest, source: bytes, engine: Engine, runner: bytes | None, texts: Sequence[bytes]
+) -> Guest:
     """Join a script to its engine. What the engine may ask of the host is what the script was granted, and no more."""
     assert runner is not None, "whoever admits a script has its engine"
     if manifest.engine_digest not in (None, digest(runner)):
@@ -55,7 +83,8 @@ def _admit_script(manifest: Manifest, source: bytes, engine: Engine, runner: byt
             hint="leave the digest out of the manifest, or install a version of bailiwick that has it",
             code="script-engine",
         )
-    guest = engine.load_script(source, runner, memory_bytes_max=manifest.budget.memory_bytes)
+    variants = variants_of(manifest, texts)
+    guest = engine.load_script(source, runner, memory_bytes_max=manifest.budget.memory_bytes, variants=variants)
     if guest.memory_bytes_min > manifest.budget.memory_bytes:
         raise _lie(manifest, f"its engine starts with {guest.memory_bytes_min} bytes of memory", "memory")
     return guest

@@ -29,7 +29,7 @@ class Outcome:
 
     ``kind`` is ``answered``, ``refused``, ``failed``, ``unavailable`` or ``remembered``; ``answer`` is what the module
     gave, as ``{"ok": ...}`` or ``{"error": {"code", "message"}}``, or None where it gave nothing. ``raw`` is the digest
-    of its very bytes.
+    of its very bytes. ``variant`` names the text of a script that ran, where that was not the script's own.
     """
 
     module: ModuleRef
@@ -43,6 +43,7 @@ class Outcome:
     calls: tuple[HostCall, ...] = ()
     known_codes: frozenset[str] = frozenset()
     error: BailiwickError | None = None
+    variant: str | None = None
 
     @property
     def code(self) -> str | None:
@@ -61,8 +62,8 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Give what the record of a call lists of one inside it."""
-        kind = self.kind
-        return {"module": self.module.to_json(), "function": self.function, "fuel": self.fuel, "outcome": kind}
+        told = {"module": self.module.to_json(), "function": self.function, "fuel": self.fuel, "outcome": self.kind}
+        return told if self.variant is None else {**told, "variant": self.variant}
 
     def transcript(self) -> dict[str, Any]:
         """Give the run with everything that it asked of the host, and what that cost."""

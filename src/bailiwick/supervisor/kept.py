@@ -81,6 +81,8 @@ def keep_call(
         "denied": gathered.denied,
         "inner": [each.to_json() for each in gathered.inner[:INNER_RECORDED_MAX]],
     }
+    if outcome.variant is not None:
+        detail["variant"] = outcome.variant
     denials = [
         Draft(event_type=DENIED, resource=f"module/{each['module']}", detail=each, actor=actor)
         for each in gathered.denials

@@ -12,7 +12,7 @@ from bailiwick.engine import Engine, Guest
 from bailiwick.errors import ModuleFailed, NotFound, SchemaViolated, UsageRefused
 from bailiwick.ports import BlobStore
 from bailiwick.schema import Contract
-from bailiwick.supervisor.binaries import kept_binary, kept_manifest, kept_runner
+from bailiwick.supervisor.binaries import kept_binary, kept_manifest, kept_runner, kept_texts
 from bailiwick.supervisor.check import admit
 from bailiwick.supervisor.manifest import Function, Manifest
 from bailiwick.supervisor.state import Installed
@@ -105,7 +105,8 @@ class Shelf:
                 manifest = kept_manifest(self._tenant, self._blobs, installed)
                 wasm = kept_binary(self._tenant, self._blobs, installed)
                 runner = kept_runner(self._tenant, self._blobs, installed)
-                guest = admit(manifest, wasm, self._engine, runner)
+                texts = kept_texts(self._tenant, self._blobs, manifest)
+                guest = admit(manifest, wasm, self._engine, runner, texts)
                 found = Loaded(installed=installed, manifest=manifest, guest=guest)
                 self._loaded[installed.name] = found
             elif installed.name not in self._stocked:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from bailiwick.canonical import canonical_bytes, digest
-from bailiwick.engine import alias_of
+from bailiwick.engine import SHARES, alias_of
 from bailiwick.errors import InputRefused, ModuleRefused
 from bailiwick.model import Budget, JsonValue, Tier
 from bailiwick.schema import LIMITS, Contract, DocumentLimits, Schemas, parse_document
@@ -94,6 +94,21 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatedVariant:
+    """Another text of a script: its file, the digest of that, and for which of a hundred calls it is.
+
+    With a ``path``, a JSON Pointer into the input, it is only for calls that have one of ``values`` there.
+    """
+
+    name: str
+    file: str
+    digest: str
+    percent: int
+    path: str = ""
+    values: tuple[str | int | bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """One function: what it takes and gives (JSON Schemas), how it may be run, and the codes by which it refuses."""
 
@@ -134,6 +149,7 @@ class Manifest:
     engine: str | None = None
     engine_digest: str | None = None
     stands_for: Mapping[str, str] = field(repr=False, default_factory=dict)
+    variants: tuple[StatedVariant, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -220,10 +236,12 @@ def read_manifest(value: Any) -> Manifest:
         engine=value.get("engine", {}).get("name"),
         engine_digest=value.get("engine", {}).get("digest"),
         stands_for={each.interface: each.of for each in capabilities if each.of is not None},
+        variants=tuple(_variant(each) for each in value.get("variants", ())),
     )
     _check_once(manifest, "capability", [each.interface for each in manifest.capabilities])
     _check_names(manifest)
     _check_form(manifest)
+    _check_variants(manifest)
     _check_once(manifest, "dependency", [each.name for each in manifest.dependencies])
     for name in manifest.functions:
         _check_contracts(manifest, name)
@@ -244,6 +262,29 @@ def _check_form(manifest: Manifest) -> None:
             hint="a script/1 is a .js file with engine quickjs, or a .py file with cpython; others are a .wasm file",
             code="module-form",
         )
+
+
+def _check_variants(manifest: Manifest) -> None:
+    """Refuse variants of what is no script, in another language, twice the same name, and more than all calls."""
+    _check_once(manifest, "variant", [each.name for each in manifest.variants])
+    suffix = manifest.file.rpartition(".")[2]
+    wrong = [each.name for each in manifest.variants if not each.file.endswith(f".{suffix}")]
+    percent = sum(each.percent for each in manifest.variants)
+    if manifest.variants and manifest.abi != SCRIPT:
+        fault, hint = f"has variants and is {manifest.abi}", "variants are of scripts, abi script/1"
+    elif wrong:
+        fault, hint = f"is a .{suffix} file, its variant {wrong[0]} is not", "write all texts in one language"
+    elif percent > SHARES:
+        fault, hint = f"gives its variants {percent} of a hundred calls", "give them 100 in all, or less"
+    else:
+        return
+    raise ModuleRefused(f"{manifest.subject} {fault}", hint=hint, code="module-variants")
+
+
+def _variant(value: Mapping[str, Any]) -> StatedVariant:
+    when = value.get("when", {})
+    stated = {name: value[name] for name in ("name", "file", "digest", "percent")}
+    return StatedVariant(**stated, path=when.get("path", ""), values=tuple(when.get("in", ())))
 
 
 def _check_names(manifest: Manifest) -> None:

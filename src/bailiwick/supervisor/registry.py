@@ -62,6 +62,7 @@ class Candidate:
     wasm: bytes = field(repr=False)
     guest: Guest = field(repr=False)
     runner: bytes | None = field(repr=False, default=None)
+    texts: tuple[bytes, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,17 +220,18 @@ class Registry:
             )
         self._check_dependencies(now, manifest)
         check_offered(manifest, self.services)
-        wasm = files.get(manifest.file)
-        if wasm is None:
-            raise ModuleRefused(
-                f"{manifest.subject} names {manifest.file}, which is not there",
-                hint="bailiwick module build FOLDER makes it",
-                code="module-file",
-            )
+        wasm, *texts = (_file(manifest, name, files) for name in (manifest.file, *_variant_files(manifest)))
         runner = None if manifest.engine is None else self._runner(now, manifest.engine)
-        guest = admit(manifest, wasm, self.engine, runner)
-        signature = files[SIGNATURE_FILE]
-        return Candidate(manifest=manifest, key=key, signature=signature, wasm=wasm, guest=guest, runner=runner)
+        guest = admit(manifest, wasm, self.engine, runner, texts)
+        return Candidate(
+            manifest=manifest,
+            key=key,
+            signature=files[SIGNATURE_FILE],
+            wasm=wasm,
+            guest=guest,
+            runner=runner,
+            texts=tuple(texts),
+        )
 
     def _runner(self, now: FleetState, name: str) -> bytes:
         """Give the engine of scripts: one that a script of the tenant uses already, where making it anew is dear."""
@@ -248,7 +250,9 @@ class Registry:
             Unavailable: it cannot be kept.
         """
         manifest = candidate.manifest
-        pieces = keep_module(self.tenant, self.blobs, manifest, candidate.signature, candidate.wasm)
+        pieces = keep_module(
+            self.tenant, self.blobs, manifest, candidate.signature, candidate.wasm, texts=candidate.texts
+        )
         engine: dict[str, JsonValue] = {}
         if candidate.runner is not None:
             kept = list(keep_runner(self.tenant, self.blobs, candidate.runner))
@@ -382,7 +386,11 @@ class Registry:
         Raises:
             NotFound: it is not installed.
         """
-        return kept_manifest(self.tenant, self.blobs, find_module(self.state.now(), name))
+        return self.manifest_of(find_module(self.state.now(), name))
+
+    def manifest_of(self, module: Installed) -> Manifest:
+        """Give the manifest of a version that is or was installed."""
+        return kept_manifest(self.tenant, self.blobs, module)
 
     def _record(self, event_type: str, resource: str, detail: dict[str, JsonValue], actor: Actor) -> Receipt:
         return self.state.record(event_type, resource, detail, actor)
@@ -453,6 +461,22 @@ def find_module(now: FleetState, name: str) -> Installed:
     if module is None:
         raise NotFound(f"no module {name[:80]!r} is installed", hint="bailiwick module list", code="module-not-found")
     return module
+
+
+def _file(manifest: Manifest, name: str, files: Mapping[str, bytes]) -> bytes:
+    """Give a file that a manifest names."""
+    found = files.get(name)
+    if found is None:
+        raise ModuleRefused(
+            f"{manifest.subject} names {name}, which is not there",
+            hint="bailiwick module build FOLDER makes it" if name.endswith(".wasm") else "put it beside module.json",
+            code="module-file",
+        )
+    return found
+
+
+def _variant_files(manifest: Manifest) -> list[str]:
+    return [each.file for each in manifest.variants]
 
 
 def _key_resource(key: Verifier) -> str:

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.canonical import digest
-from bailiwick.engine import Engine, TranscriptHost
+from bailiwick.engine import Engine, TranscriptHost, variant_of
 from bailiwick.errors import ModuleFailed, Unavailable
 from bailiwick.model import Budget, HostCall, JsonValue, Record
 from bailiwick.ports import BlobStore
+from bailiwick.supervisor.binaries import kept_texts
+from bailiwick.supervisor.check import variants_of
 from bailiwick.supervisor.kept import kept_parts, recorded_engine, recorded_pieces
+from bailiwick.supervisor.manifest import parse_manifest, read_manifest
 from bailiwick.supervisor.values import encode_value, in_order
 
 DIFFERS = "transcript-differs"
@@ -73,14 +76,16 @@ def replay_call(tenant: str, record: Record, blobs: BlobStore, engine: Engine) -
     budget = Budget(**transcript["budget"])
     runner = b"".join(blobs.get(tenant, piece) for piece in recorded_engine(transcript))
     if runner:
-        guest = engine.load_script(wasm, runner, memory_bytes_max=budget.memory_bytes)
+        manifest = read_manifest(parse_manifest(blobs.get(tenant, transcript["module"]["manifest"])))
+        variants = variants_of(manifest, kept_texts(tenant, blobs, manifest))
+        guest = engine.load_script(wasm, runner, memory_bytes_max=budget.memory_bytes, variants=variants)
     else:
         guest = engine.load(wasm, memory_bytes_max=budget.memory_bytes)
     told_then = SortedTranscript(host_calls(run["calls"]))
     raw, code, fuel = None, None, detail["fuel"]
-    asks_the_same = True
+    asks_the_same, given = True, encode_value(told["input"])
     try:
-        made = engine.run(guest, detail["function"], encode_value(told["input"]), budget, host=told_then)
+        made = engine.run(guest, detail["function"], given, budget, host=told_then)
         raw, fuel = digest(made.output), made.fuel
         told_then.check_finished()
     except ModuleFailed as error:
@@ -94,6 +99,7 @@ def replay_call(tenant: str, record: Record, blobs: BlobStore, engine: Engine) -
         "bytes": (raw, None if output is None else output["bytes"]),
         "fuel": (fuel, detail["fuel"]),
         "questions": (asks_the_same, True),
+        "variant": (variant_of(guest, given), detail.get("variant")),
     }
     if detail["outcome"] == "failed" and raw is None:
         pairs["code"] = (code, detail["code"])

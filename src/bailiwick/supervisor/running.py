@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bailiwick.canonical import digest, time_text
-from bailiwick.engine import Engine, HostRefused, Refusal, read_answer
+from bailiwick.engine import Engine, HostRefused, Refusal, read_answer, variant_of
 from bailiwick.errors import (
     BailiwickError,
     DocumentRefused,
@@ -247,9 +247,10 @@ class Running:
             call_inside=lambda context, *asked: self._call_inside(context, gathered, *asked),
         )
         calls: tuple[HostCall, ...] = ()
+        given = encode_value(value)
         ended: dict[str, Any] = {"answer": None, "raw": None, "fuel": 0, "memory_bytes": 0, "error": None}
         try:
-            run = self.engine.run(loaded.guest, function, encode_value(value), budget, host=link)
+            run = self.engine.run(loaded.guest, function, given, budget, host=link)
             ended |= {"fuel": run.fuel, "memory_bytes": run.memory_bytes, "raw": digest(run.output)}
             calls = run.transcript
             told = read_answer(run.output)
@@ -273,6 +274,7 @@ class Running:
             budget=budget,
             known_codes=loaded.function(function).errors,
             calls=calls,
+            variant=variant_of(loaded.guest, given),
             **ended,
         )
 

@@ -22,6 +22,7 @@ from bailiwick.supervisor.allow import NodeRules
 from bailiwick.supervisor.inflight import WAIT_MS_MAX, InFlight, Swapping
 from bailiwick.supervisor.ledgerstate import LedgerState
 from bailiwick.supervisor.loaded import Shelf
+from bailiwick.supervisor.manifest import StatedVariant
 from bailiwick.supervisor.probation import Probation
 from bailiwick.supervisor.registry import Registry, Runners, find_module, no_runner
 from bailiwick.supervisor.remembered import Remembered
@@ -67,6 +68,8 @@ class Shown:
                 }
                 for name, each in manifest.functions.items()
             },
+            **({"variants": [_told_variant(each) for each in manifest.variants]} if manifest.variants else {}),
+            **({"engine": {"name": module.engine, "digest": module.engine_digest}} if module.engine else {}),
             "capabilities": [
                 {
                     "interface": each.interface,
@@ -328,6 +331,11 @@ def summary(module: Installed) -> dict[str, Any]:
         "internal": module.internal,
         "state": "started" if module.is_started else "stopped",
     }
+
+
+def _told_variant(variant: StatedVariant) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": variant.name, "digest": variant.digest, "percent": variant.percent}
+    return {**told, "when": {"path": variant.path, "in": list(variant.values)}} if variant.path else told
 
 
 def _granted(held: tuple[Grant, Mapping[str, Any]] | None) -> dict[str, Any] | None:
