@@ -11,6 +11,7 @@ from bailiwick.authoring.desk import Desk
 from bailiwick.authoring.native import NATIVE, NativeGuest, NativeRunner
 from bailiwick.authoring.project import LANGUAGES, Project, read_project
 from bailiwick.authoring.template import start
+from bailiwick.authoring.trace import Trace, trace_call
 
 __all__ = [
     "LANGUAGES",
@@ -26,6 +27,7 @@ __all__ = [
     "Piece",
     "Project",
     "Runner",
+    "Trace",
     "build",
     "compare_builds",
     "compose_modules",
@@ -33,4 +35,5 @@ __all__ = [
     "read_project",
     "run_cases",
     "start",
+    "trace_call",
 ]

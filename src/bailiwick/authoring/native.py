@@ -9,7 +9,9 @@ the transcript of that. Each call makes new modules of the sources: nothing that
 from __future__ import annotations
 
 import builtins
+import contextlib
 import json
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -139,7 +141,9 @@ def _answer(guest: NativeGuest, function: str, value: Any, session: HostSession)
         own = getattr(modules.find(guest.main), function.replace(".", "_").replace("-", "_"), None)
         if own is None:
             return _error("function-unknown", f"the module has no function {function}")
-        answer = own(value)
+        # What it prints is talk, and stdout is for results.
+        with contextlib.redirect_stdout(sys.stderr):
+            answer = own(value)
         json.dumps(answer, allow_nan=False)
     except KeyboardInterrupt:
         raise
@@ -187,7 +191,8 @@ class _Modules:
         session = self._session
         try:
             session.enter()
-            return session.ask(interface, function, {} if input is None else input)
+            answer: JsonValue = session.ask(interface, function, {} if input is None else input)
+            return answer
         except HostRefused as refused:
             raise self.refused(refused.code, refused.message) from refused
         except BaseException as failure:

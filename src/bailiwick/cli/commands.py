@@ -26,6 +26,7 @@ from bailiwick.cli import (
     ledger_stores,
     module,
     module_author,
+    module_dev,
     module_series,
     module_swap,
     pack,
@@ -186,6 +187,14 @@ COMMANDS = (
     ),
     Command("module build", module_author.build, ("module build pay-size", "module build pay-size --check --json")),
     Command("module test", module_author.run_cases, ("module test pay-size", "module test pay-size --json")),
+    Command(
+        "module dev",
+        module_dev.dev,
+        (
+            "module dev pay-size --function size --input '{}' --once",
+            "module dev pay-size --once --install --json",
+        ),
+    ),
     Command(
         "module compose",
         module_author.compose,

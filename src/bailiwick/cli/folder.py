@@ -13,8 +13,10 @@ FOLDER_BYTES_MAX = 80 << 20
 """Most bytes of a module's folder that are read; a binary with Python in it has 19 MB."""
 
 
-def read_folder(folder: Path) -> dict[str, bytes]:
+def read_folder(folder: Path, *, without: tuple[str, ...] = ()) -> dict[str, bytes]:
     """Read the plain files directly in a folder, by name; hidden ones are left out, links are not followed.
+
+    Names that end in one of ``without`` are left out too.
 
     Raises:
         NotFound: there is no such folder (code ``folder-not-found``).
@@ -31,7 +33,8 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     left = FOLDER_BYTES_MAX
     try:
         for path in sorted(folder.iterdir()):
-            if path.name.startswith(".") or path.is_symlink() or not path.is_file():
+            is_wanted = not path.name.startswith(".") and not path.name.endswith(without)
+            if not is_wanted or path.is_symlink() or not path.is_file():
                 continue
             content = _read(path, left)
             left -= len(content)

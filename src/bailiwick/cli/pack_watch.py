@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bailiwick.cli import pack_report, screen
+from bailiwick.cli.watching import changed_lines, watch
 from bailiwick.errors import BailiwickError
 
 if TYPE_CHECKING:
     from bailiwick.packs import Trial
-
-PAUSE_SECONDS = 0.3
-"""Between two looks at the files."""
 
 
 def watch_pack(
@@ -30,19 +27,12 @@ def watch_pack(
         as_json: Print JSON for programs.
         pause: Waits between two looks.
     """
-    wait = pause or (lambda: time.sleep(PAUSE_SECONDS))
-    seen: Mapping[str, bytes] | str | None = None
     shown: list[str] = []
-    try:
-        while True:
-            now = _look(pack)
-            if now != seen:
-                seen = now
-                shown = _show(attempt, shown, as_json=as_json)
-            wait()
-    except KeyboardInterrupt:
-        screen.say("watching ended")
-        return 0
+
+    def show() -> None:
+        shown[:] = _show(attempt, shown, as_json=as_json)
+
+    return watch(lambda: _look(pack), show, pause)
 
 
 def _look(pack: str) -> Mapping[str, bytes] | str:
@@ -68,14 +58,3 @@ def _show(attempt: Callable[[], Trial], shown: Sequence[str], *, as_json: bool) 
     else:
         print(screen.plain("\n".join(changed_lines(shown, lines))), flush=True)
     return lines
-
-
-def changed_lines(before: Sequence[str], now: Sequence[str]) -> list[str]:
-    """Give the lines that are new, and those that are no more; the first line (the count) always.
-
-    >>> changed_lines(["2 cases, 1 failed", "  a: wrong"], ["2 cases, 0 failed"])
-    ['2 cases, 0 failed', 'no more:   a: wrong']
-    """
-    new = [line for line in now[1:] if line not in before]
-    gone = [f"no more: {line}" for line in before[1:] if line not in now]
-    return [*now[:1], *new, *gone]

@@ -91,6 +91,22 @@ def plain(text: str) -> str:
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def painted(lines: Sequence[tuple[str, str]]) -> None:
+    """Print lines on stdout, each with a style such as ``green``: in colour on a terminal, else as they are.
+
+    ``NO_COLOR`` is heeded. Nothing in a line drives the terminal or is taken for markup.
+    """
+    if not sys.stdout.isatty():
+        print("\n".join(plain(line) for _, line in lines), flush=True)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=sys.stdout, highlight=False)
+    for style, line in lines:
+        console.print(Text(plain(line), style=style), soft_wrap=True)
+
+
 def short(path: Path) -> str:
     """Write a path as a person here would: from this folder on where it lies below it, else whole."""
     here = Path.cwd()
