@@ -136,6 +136,8 @@ def _plan_text(told: dict[str, Any]) -> str:
     ]
     if found["gone"]:
         lines.append(f"{found['gone']} more cannot be: what was kept of them was erased")
+    if found["left"]:
+        lines.append(f"{found['left']} more were left: the new version uses up all the fuel of a call")
     if found["calls"]:
         lines.append(f"fuel {found['fuel']['before']:,} before, {found['fuel']['now']:,} with the new version")
     for each in found["differences"][:SHOWN_MAX]:

@@ -200,15 +200,34 @@ def swap_lock(name: str) -> str:
     return f"swap-{name}"
 
 
+DRAIN = "swaps"
+"""Name of the lock that a swap holds while it drains: one module of a tenant at a time, for two that call each other
+would each wait for places that the other's swap has taken."""
+
+
 @contextmanager
 def alone(locks: CursorStore, tenant: str, name: str, wait_ms: int = 0) -> Iterator[bool]:
     """Be the only one that swaps a module while the block runs; false where another does for longer than that."""
+    with _held(locks, tenant, swap_lock(name), wait_ms) as is_alone:
+        yield is_alone
+
+
+@contextmanager
+def one_drain(locks: CursorStore, tenant: str, wait_ms: int) -> Iterator[bool]:
+    """Be the only one of a tenant that drains a module; false where another does for longer than that."""
+    with _held(locks, tenant, DRAIN, wait_ms) as is_alone:
+        yield is_alone
+
+
+@contextmanager
+def _held(locks: CursorStore, tenant: str, reader: str, wait_ms: int) -> Iterator[bool]:
+    """Hold a lock while the block runs, and say whether it could be had in time."""
     with ExitStack() as held:
         try:
-            held.enter_context(locks.exclusive(tenant, swap_lock(name), wait_ms))
-            is_alone = True
+            held.enter_context(locks.exclusive(tenant, reader, wait_ms))
+            is_held = True
         except Unavailable as error:
             if error.code != "cursor-busy":
                 raise
-            is_alone = False
-        yield is_alone
+            is_held = False
+        yield is_held

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bailiwick.errors import BailiwickError, NotFound, Unavailable
-from bailiwick.supervisor.binaries import kept_binary, kept_manifest, kept_runner
+from bailiwick.errors import BailiwickError, ModuleRefused, NotFound, NotTrusted, Unavailable
+from bailiwick.supervisor.binaries import kept_binary, kept_manifest, kept_runner, kept_texts
 from bailiwick.supervisor.check import admit
 from bailiwick.supervisor.kept import kept_parts
 from bailiwick.supervisor.loaded import Loaded
@@ -35,7 +35,8 @@ class Probation:
 
         Returns:
             What was brought back; None where the old version fails as well, asks the host something else, cannot be
-            asked any more, or calls in flight did not end in time, so that the next failure is judged anew.
+            asked any more, is not trusted any more, or calls in flight did not end in time, so that the next
+            failure is judged anew; and where the module is pinned, or somebody else was first.
         """
         now = self.registry.state.now()
         before = now.previous.get(name)
@@ -44,8 +45,9 @@ class Probation:
         try:
             if self._fails(before, record):
                 return None
-            return self.swapper.roll_back(name, self.registry.state.ledger.node, REGRESSION)
-        except (NotFound, Unavailable):
+            failed = now.modules[name].manifest
+            return self.swapper.roll_back(name, self.registry.state.ledger.node, REGRESSION, of=failed)
+        except (ModuleRefused, NotFound, NotTrusted, Unavailable):
             return None
 
     def _fails(self, before: Installed, index: int) -> bool:
@@ -55,7 +57,7 @@ class Probation:
         given, _, transcript = kept_parts(tenant, blobs, record)
         manifest = kept_manifest(tenant, blobs, before)
         runner = kept_runner(tenant, blobs, before)
-        guest = admit(manifest, kept_binary(tenant, blobs, before), engine, runner)
+        guest = admit(manifest, kept_binary(tenant, blobs, before), engine, runner, kept_texts(tenant, blobs, manifest))
         loaded = Loaded(installed=before, manifest=manifest, guest=guest)
         function: Any = record.detail["function"]
         try:

@@ -27,6 +27,9 @@ CALLS_DEFAULT = 100
 CALLS_MAX = 100_000
 DIFFERENCES_MAX = 1_000
 """Differences that are told one by one; the others are counted."""
+OUT_OF_FUEL_MAX = 10
+"""Calls that use up all their fuel with the new version, after which the rest is left: each takes long."""
+OUT_OF_FUEL = {"code": "module-out-of-fuel"}
 _RECORDS_PER_LOOK = 4_096
 
 
@@ -58,7 +61,11 @@ class Otherwise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """What rehearsing some calls showed. ``gone`` counts calls of which what was kept was erased since."""
+    """What rehearsing some calls showed.
+
+    ``gone`` counts calls of which what was kept was erased since, ``left`` those that were not tried any more because
+    the new version had used up the fuel of ``OUT_OF_FUEL_MAX`` others.
+    """
 
     calls: int
     differing: int
@@ -67,6 +74,7 @@ class Rehearsal:
     fuel_before: int
     fuel_now: int
     told: tuple[Otherwise, ...]
+    left: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON."""
@@ -75,6 +83,7 @@ class Rehearsal:
             "differing": self.differing,
             "kinds": self.kinds,
             "gone": self.gone,
+            "left": self.left,
             "fuel": {"before": self.fuel_before, "now": self.fuel_now},
             "differences": [each.to_json() for each in self.told],
         }
@@ -116,9 +125,12 @@ def rehearse(
     """
     told: list[Otherwise] = []
     kinds: dict[str, int] = {}
-    counts = {"calls": 0, "gone": 0, "before": 0, "now": 0}
+    counts = {"calls": 0, "gone": 0, "before": 0, "now": 0, "out": 0, "left": 0}
     for record in records:
         progress(1)
+        if counts["out"] >= OUT_OF_FUEL_MAX:
+            counts["left"] += 1
+            continue
         try:
             parts = kept_parts(tenant, blobs, record)
         except NotFound:
@@ -131,6 +143,7 @@ def rehearse(
             counts["now"] += fuel
         if otherwise is not None:
             kinds[otherwise.kind] = kinds.get(otherwise.kind, 0) + 1
+            counts["out"] += otherwise.would_be == OUT_OF_FUEL
             if len(told) < DIFFERENCES_MAX:
                 told.append(otherwise)
     return Rehearsal(
@@ -138,6 +151,7 @@ def rehearse(
         differing=sum(kinds.values()),
         kinds=dict(sorted(kinds.items())),
         gone=counts["gone"],
+        left=counts["left"],
         fuel_before=counts["before"],
         fuel_now=counts["now"],
         told=tuple(told),

@@ -319,14 +319,27 @@ def _series(state: FleetState, record: Record) -> FleetState:
 
 
 def _swap(state: FleetState, record: Record) -> FleetState:
-    return replace(state, swaps=state.swaps.fold(record))
+    state = replace(state, swaps=state.swaps.fold(record))
+    name = str(record.detail["name"])
+    before = state.previous.get(name)
+    if record.event_type != SWAPPED or before is None or before.is_started:
+        return state
+    return replace(state, modules={**state.modules, name: replace(state.modules[name], is_started=False)})
 
 
 def _roll_back(state: FleetState, record: Record) -> FleetState:
     name = str(record.detail["name"])
     before = state.previous.get(name)
+    active = state.modules.get(name)
     state = replace(state, swaps=state.swaps.fold(record), previous=_without(state.previous, name))
-    return state if before is None else replace(state, modules={**state.modules, name: before})
+    if before is None:
+        return state
+    # What one author's version was granted is not another's, in whichever order they come.
+    is_of_another = active is not None and active.key != before.key
+    grants = _without(state.grants, name) if is_of_another else state.grants
+    # Who stopped the module stopped it in every version.
+    is_started = active.is_started if active is not None else before.is_started
+    return replace(state, modules={**state.modules, name: replace(before, is_started=is_started)}, grants=grants)
 
 
 def _erase(state: FleetState, _: Record) -> FleetState:

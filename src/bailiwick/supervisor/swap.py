@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.engine import HostRefused, Refusal, read_answer
-from bailiwick.errors import BailiwickError, ModuleFailed, ModuleRefused, Unavailable, UsageRefused
+from bailiwick.errors import BailiwickError, ModuleFailed, ModuleRefused, NotTrusted, Unavailable, UsageRefused
+from bailiwick.keys import Verifier
 from bailiwick.model import Actor, Draft, JsonValue, Receipt
-from bailiwick.supervisor.inflight import InFlight, alone
+from bailiwick.supervisor.inflight import InFlight, alone, one_drain
 from bailiwick.supervisor.loaded import Loaded
 from bailiwick.supervisor.registry import Candidate, Registry, find_module
 from bailiwick.supervisor.rehearse import CALLS_DEFAULT, CALLS_MAX, Rehearsal, last_calls, rehearse
@@ -180,11 +181,17 @@ class Swapper:
         wait_ms = drain_ms + (FORCED_MS_MAX if force else 0)
         with alone(self.inflight.locks, self.registry.tenant, plan.name, LOOK_MS) as is_alone:
             if not is_alone:
-                raise Unavailable(f"module {plan.name} is being swapped now", hint="wait for its end", code="swap-busy")
+                raise _busy(plan.name)
             return self._swap(plan, actor, wait_ms)
 
     def roll_back(
-        self, name: str, actor: Actor, code: str = "operator", *, drain_ms: int = DRAIN_MS_DEFAULT
+        self,
+        name: str,
+        actor: Actor,
+        code: str = "operator",
+        *,
+        drain_ms: int = DRAIN_MS_DEFAULT,
+        of: str | None = None,
     ) -> SwapDone:
         """Bring the version before the active one back.
 
@@ -193,27 +200,28 @@ class Swapper:
             actor: Who asks.
             code: Why, in one word: ``operator``, ``regression``.
             drain_ms: How long to wait for calls in flight, in milliseconds.
+            of: Manifest of the version that is to go; None for whichever is active.
 
         Raises:
             NotFound: it is not installed.
-            ModuleRefused: there is none before it (``swap-first``), or its key was revoked since.
+            NotTrusted: the key of the one before was revoked since (``key-revoked``).
+            ModuleRefused: there is none before it (``swap-first``), another version is active than the one that is to
+                go (``swap-changed``), or it is pinned (``module-pinned``).
             Unavailable: as ``swap``.
         """
         with alone(self.inflight.locks, self.registry.tenant, name, LOOK_MS) as is_alone:
             if not is_alone:
-                raise Unavailable(f"module {name} is being swapped now", hint="wait for its end", code="swap-busy")
-            now = self.registry.state.now()
-            active, before = find_module(now, name), now.previous.get(name)
-            if before is None:
-                raise ModuleRefused(
-                    f"no version of module {name} went before {active.version}",
-                    hint=f"stop it: bailiwick module stop {name}",
-                    code="swap-first",
-                )
+                raise _busy(name)
+            active, before = self._before(self.registry.state.now(), name, of)
             detail: dict[str, JsonValue] = {"name": name, "old": active.manifest, "new": before.manifest}
+
+            def written(now: FleetState) -> list[Draft]:
+                if self._before(now, name, active.manifest)[1].manifest != before.manifest:
+                    raise _changed(name)
+                return [_draft(ROLLED_BACK, {**detail, "code": code}, actor)]
+
             with self._drained(name, detail, actor, drain_ms) as drained:
-                draft = _draft(ROLLED_BACK, {**detail, "code": code}, actor)
-                (receipt,) = self._record_all([draft])
+                (receipt,) = self._record_all(written)
             return SwapDone(installed=before, receipt=receipt, pause_ms=drained())
 
     def pin(self, name: str, actor: Actor) -> Installed:
@@ -251,10 +259,30 @@ class Swapper:
                 return False
             swap = now.swaps.under_way[name]
             detail: dict[str, JsonValue] = {"name": name, "old": swap.old, "new": swap.new, "code": "interrupted"}
-            self._record_all([_draft(SWAP_ABANDONED, detail, actor)])
+            self._record_all(lambda _: [_draft(SWAP_ABANDONED, detail, actor)])
         return True
 
     # --- within -------------------------------------------------------------------------------------------------------
+
+    def _before(self, now: FleetState, name: str, of: str | None) -> tuple[Installed, Installed]:
+        """Give the version that is active and the one that would come back, or say why it cannot."""
+        active, before = find_module(now, name), now.previous.get(name)
+        if of is not None and active.manifest != of:
+            raise _changed(name)
+        if before is None:
+            raise ModuleRefused(
+                f"no version of module {name} went before {active.version}",
+                hint=f"stop it: bailiwick module stop {name}",
+                code="swap-first",
+            )
+        if now.keys.is_revoked(Verifier.read(before.key)):
+            raise NotTrusted(
+                f"module {name} {before.version} was signed by {before.key}, which was revoked since",
+                hint=f"swap a version in that another key signed, or stop it: bailiwick module stop {name}",
+                code="key-revoked",
+            )
+        self.registry.check_pin(now, self.registry.manifest_of(before))
+        return active, before
 
     def _examined(
         self, now: FleetState, files: Mapping[str, bytes], told: dict[str, JsonValue]
@@ -293,7 +321,7 @@ class Swapper:
         return "well"
 
     def _swap(self, plan: SwapPlan, actor: Actor, wait_ms: int) -> SwapDone:
-        self._check_unchanged(plan)
+        self._check_unchanged(plan, self.registry.state.now())
         installing = self.registry.keep(plan.candidate)
         versions: dict[str, JsonValue] = {
             "name": plan.name,
@@ -304,28 +332,25 @@ class Swapper:
             "rehearsed": plan.rehearsal.calls,
             "differing": plan.rehearsal.differing,
         }
+
+        def written(now: FleetState) -> list[Draft]:
+            self._check_unchanged(plan, now)
+            started = now.swaps.under_way[plan.name].record
+            return [
+                _draft(INSTALLED, installing, actor),
+                _draft(SWAPPED, {**versions, "started": started}, actor),
+            ]
+
         with self._drained(plan.name, versions, actor, wait_ms, **rehearsed) as drained:
-            self._check_unchanged(plan)
-            started = self.registry.state.now().swaps.under_way[plan.name].record
-            receipts = self._record_all(
-                [
-                    _draft(INSTALLED, installing, actor),
-                    _draft(SWAPPED, {**versions, "started": started}, actor),
-                ]
-            )
+            receipts = self._record_all(written)
         active = self.registry.state.now().modules[plan.name]
         return SwapDone(installed=active, receipt=receipts[-1], pause_ms=drained())
 
-    def _check_unchanged(self, plan: SwapPlan) -> None:
+    def _check_unchanged(self, plan: SwapPlan, now: FleetState) -> None:
         """Refuse a plan that something was done since: another version, a key that was revoked, a pin."""
-        now = self.registry.state.now()
         active = now.modules.get(plan.name)
         if active is None or active.manifest != plan.old.manifest or now.keys.is_revoked(plan.candidate.key):
-            raise ModuleRefused(
-                f"module {plan.name} is not as it was planned for: another version, or a key that was revoked",
-                hint="plan the swap again",
-                code="swap-changed",
-            )
+            raise _changed(plan.name)
         self.registry.check_pin(now, plan.candidate.manifest)
 
     @contextmanager
@@ -333,30 +358,34 @@ class Swapper:
         self, name: str, versions: dict[str, JsonValue], actor: Actor, wait_ms: int, **found: JsonValue
     ) -> Any:
         """Have new calls wait and those in flight end; on an error the old version answers on, and a record says so."""
-        began = time.monotonic()
-        pause: list[int] = []
-        self._record_all([_draft(SWAP_STARTED, {**versions, **found}, actor)])
-        code = "interrupted"
-        try:
-            with self.inflight.emptied(name, began + wait_ms / 1000) as is_empty:
-                if not is_empty:
-                    code = "drain-deadline"
-                    raise Unavailable(
-                        f"calls of module {name} were still running after {wait_ms} ms; it was not swapped",
-                        hint="try again with more time, or force it",
-                        code="swap-drain",
-                    )
-                yield lambda: pause[0]
-                pause.append(round((time.monotonic() - began) * 1000))
-        except BailiwickError:
-            if self.registry.state.now().swaps.is_draining(name):
-                self._record_all([_draft(SWAP_ABANDONED, {**versions, "code": code}, actor)])
-            raise
+        until = time.monotonic() + wait_ms / 1000
+        with ExitStack() as held:
+            if not held.enter_context(one_drain(self.inflight.locks, self.registry.tenant, wait_ms)):
+                raise _busy(name)
+            began = time.monotonic()
+            pause: list[int] = []
+            self._record_all(lambda _: [_draft(SWAP_STARTED, {**versions, **found}, actor)])
+            code = "interrupted"
+            try:
+                with self.inflight.emptied(name, until) as is_empty:
+                    if not is_empty:
+                        code = "drain-deadline"
+                        raise Unavailable(
+                            f"calls of module {name} were still running after {wait_ms} ms; it was not swapped",
+                            hint="try again with more time, or force it",
+                            code="swap-drain",
+                        )
+                    yield lambda: pause[0]
+                    pause.append(round((time.monotonic() - began) * 1000))
+            except BailiwickError:
+                if self.registry.state.now().swaps.is_draining(name):
+                    self._record_all(lambda _: [_draft(SWAP_ABANDONED, {**versions, "code": code}, actor)])
+                raise
 
-    def _record_all(self, drafts: list[Draft]) -> list[Receipt]:
-        """Append records all or none, and fold them."""
-        with self.registry.state.exclusive():
-            return self.registry.state.ledger.record_many(self.registry.tenant, drafts)
+    def _record_all(self, written: Callable[[FleetState], list[Draft]]) -> list[Receipt]:
+        """Look, write, and append records all or none, under the one lock that every change of a module takes."""
+        with self.registry.state.exclusive() as now:
+            return self.registry.state.ledger.record_many(self.registry.tenant, written(now))
 
 
 class NoHost:
@@ -377,6 +406,20 @@ def loaded_of(old: Installed, candidate: Candidate) -> Loaded:
 
 def _draft(event_type: str, detail: Mapping[str, JsonValue], actor: Actor) -> Draft:
     return Draft(event_type=event_type, resource=f"module/{detail['name']}", detail=detail, actor=actor)
+
+
+def _busy(name: str) -> Unavailable:
+    return Unavailable(
+        f"module {name} waits for another swap of this tenant", hint="wait for its end", code="swap-busy"
+    )
+
+
+def _changed(name: str) -> ModuleRefused:
+    return ModuleRefused(
+        f"module {name} is not as it was planned for: another version, or a key that was revoked",
+        hint="plan the swap again",
+        code="swap-changed",
+    )
 
 
 def _unwell(candidate: Candidate, why: str) -> ModuleRefused:
