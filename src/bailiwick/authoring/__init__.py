@@ -10,6 +10,7 @@ from bailiwick.authoring.composing import Composed, Piece, compose_modules, read
 from bailiwick.authoring.desk import Desk
 from bailiwick.authoring.native import NATIVE, NativeGuest, NativeRunner
 from bailiwick.authoring.project import LANGUAGES, Project, read_project
+from bailiwick.authoring.scripts import load_script
 from bailiwick.authoring.template import start
 from bailiwick.authoring.trace import Trace, trace_call
 
@@ -31,6 +32,7 @@ __all__ = [
     "build",
     "compare_builds",
     "compose_modules",
+    "load_script",
     "read_piece",
     "read_project",
     "run_cases",

@@ -24,12 +24,16 @@ WORLD_PATTERN = re.compile(rb"^\s*world\s+([a-z][a-z0-9-]{0,63})\s*\{", re.MULTI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A module that was built: its binary, and its manifest as JSON text, complete but unsigned."""
+    """A module that was built: its binary, and its manifest as JSON text, complete but unsigned.
+
+    Of a script the binary is its text, which its author has already.
+    """
 
     name: str
     file: str
     wasm: bytes
     manifest: bytes
+    is_script: bool = False
 
     @property
     def digest(self) -> str:
@@ -39,7 +43,7 @@ class Built:
     @property
     def files(self) -> dict[str, bytes]:
         """What goes back into the module's folder, by name."""
-        return {self.file: self.wasm, MANIFEST: self.manifest}
+        return {MANIFEST: self.manifest} if self.is_script else {self.file: self.wasm, MANIFEST: self.manifest}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +77,21 @@ def build(project: Project, toolchain: Toolchain) -> Built:
         )
     compiler = toolchain.version()
     answer = toolchain.build(_order(project))
-    manifest: dict[str, Any] = {
-        **project.manifest,
-        "digest": digest(answer.wasm),
-        "source": {"file": project.main, "digest": digest(project.sources[project.main])},
-        "build": {"compiler": compiler, "command": list(answer.command)},
-    }
+    manifest: dict[str, Any] = {**project.manifest, "digest": digest(answer.wasm)}
+    if project.is_script:
+        manifest |= _variants(project)
+    else:
+        manifest["source"] = {"file": project.main, "digest": digest(project.sources[project.main])}
+        manifest["build"] = {"compiler": compiler, "command": list(answer.command)}
     Schemas().contract(CONTRACT).check(manifest, subject=MANIFEST)
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    return Built(name=project.name, file=str(manifest["file"]), wasm=answer.wasm, manifest=text.encode())
+    return Built(
+        name=project.name,
+        file=str(manifest["file"]),
+        wasm=answer.wasm,
+        manifest=text.encode(),
+        is_script=project.is_script,
+    )
 
 
 def compare_builds(project: Project, toolchain: Toolchain) -> Comparison:
@@ -91,6 +101,13 @@ def compare_builds(project: Project, toolchain: Toolchain) -> Comparison:
     """
     first, second = (build(project, toolchain).digest for _ in range(2))
     return Comparison(first=first, second=second, is_promised=toolchain.is_reproducible)
+
+
+def _variants(project: Project) -> dict[str, Any]:
+    """Give the variants of a script with the digests of their texts."""
+    stated = project.manifest.get("variants", ())
+    found = [{**each, "digest": digest(project.sources[each["file"]])} for each in stated]
+    return {"variants": found} if found else {}
 
 
 def _order(project: Project) -> BuildOrder:

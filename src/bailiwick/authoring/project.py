@@ -32,8 +32,10 @@ LANGUAGES = {
     ".rs": "rust",
 }
 """Which language a main file is in, by its suffix."""
-STARTED = (*sorted(LANGUAGES.values()), "native")
-"""What a module can be started in: a language, or ``native`` for Python that is not built."""
+SCRIPT = "script/1"
+"""The form of a module that is the text of a script: there is nothing to compile."""
+STARTED = (*sorted(LANGUAGES.values()), "native", "script-js", "script-py")
+"""What a module can be started in: a language, ``native`` for Python that is not built, or a script."""
 COMPANIONS = {
     ".py": (".py",),
     ".js": (".js", ".json"),
@@ -67,9 +69,14 @@ class Project:
         return str(self.manifest["name"])
 
     @property
+    def is_script(self) -> bool:
+        """Whether it is the text of a script, which an engine runs as it is."""
+        return bool(self.manifest["abi"] == SCRIPT)
+
+    @property
     def language(self) -> str:
-        """What it is written in."""
-        return LANGUAGES[PurePosixPath(self.main).suffix]
+        """What it is written in; ``script`` for a script in whatever language."""
+        return "script" if self.is_script else LANGUAGES[PurePosixPath(self.main).suffix]
 
 
 def read_project(files: Mapping[str, bytes]) -> Project:
@@ -89,11 +96,13 @@ def read_project(files: Mapping[str, bytes]) -> Project:
         )
     manifest = parse_document(files[MANIFEST])
     _check(manifest)
-    main = manifest.get("source", {}).get("file")
+    is_script = manifest["abi"] == SCRIPT
+    main = manifest["file"] if is_script else manifest.get("source", {}).get("file")
     if main is None or main not in files:
         raise NotFound(
             f"the main source file {main!r} of module {manifest['name']} is not in the folder",
-            hint=f'name it in {MANIFEST}: "source": {{"file": "module.py"}}',
+            hint=f"name it in {MANIFEST}: "
+            + ('"file": "script.js"' if is_script else '"source": {"file": "module.py"}'),
             code="module-source-missing",
         )
     suffix = PurePosixPath(main).suffix
@@ -106,7 +115,7 @@ def read_project(files: Mapping[str, bytes]) -> Project:
     return Project(
         manifest=manifest,
         main=main,
-        sources=_sources(files, main),
+        sources=_texts(manifest, files) if is_script else _sources(files, main),
         cases=files.get(CASES, b""),
         world=files.get(WORLD_FILE, b""),
     )
@@ -119,7 +128,24 @@ def _check(manifest: Any) -> None:
         source = manifest.get("source")
         if isinstance(source, dict):
             complete["source"] = {"digest": UNBUILT, **source}
+        if isinstance(variants := manifest.get("variants"), list):
+            complete["variants"] = [
+                {"digest": UNBUILT, **each} if isinstance(each, dict) else each for each in variants
+            ]
     Schemas().contract(CONTRACT).check(complete, subject=MANIFEST)
+
+
+def _texts(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Give the text of a script and those of its variants."""
+    names = [manifest["file"], *(each["file"] for each in manifest.get("variants", ()))]
+    lacking = [name for name in names if name not in files]
+    if lacking:
+        raise NotFound(
+            f"module {manifest['name']} names {lacking[0]}, which is not in the folder",
+            hint="write it, or take the variant out of module.json",
+            code="module-source-missing",
+        )
+    return {name: files[name] for name in names}
 
 
 def _sources(files: Mapping[str, bytes], main: str) -> dict[str, bytes]:

@@ -22,7 +22,9 @@ def new(
     name: str,
     /,
     *,
-    lang: Literal["python", "javascript", "c", "zig", "wat", "assemblyscript", "rust", "native"],
+    lang: Literal[
+        "python", "javascript", "c", "zig", "wat", "assemblyscript", "rust", "native", "script-js", "script-py"
+    ],
     into: Annotated[Path, Parameter(name="--in")] = Path(),
     options: Printing = Printing(),
 ) -> int:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bailiwick.cli import screen
 from bailiwick.cli.folder import read_folder
 from bailiwick.cli.options import Options, settings
 from bailiwick.errors import InputRefused, NotFound
@@ -54,10 +55,14 @@ def check_digest(folder: Path, project: Project, wasm: bytes) -> None:
     """
     from bailiwick.canonical import digest
 
-    if project.manifest.get("digest") != digest(wasm):
+    stated = {str(project.manifest["file"]): (digest(wasm), project.manifest.get("digest"))}
+    for each in project.manifest.get("variants", ()):
+        stated[each["file"]] = (digest(project.sources[each["file"]]), each.get("digest"))
+    for file, (found, wanted) in stated.items():
+        if found == wanted:
+            continue
         raise InputRefused(
-            f"the binary of module {project.name} has digest {digest(wasm)}, and its manifest says "
-            f"{project.manifest.get('digest', 'none')}",
+            f"{file} of module {project.name} has digest {found}, and its manifest says {wanted or 'none'}",
             hint=f"bailiwick module build {folder}, then sign",
             code="module-digest",
         )
@@ -66,13 +71,18 @@ def check_digest(folder: Path, project: Project, wasm: bytes) -> None:
 @contextmanager
 def loaded_module(folder: Path, project: Project, options: Options) -> Iterator[tuple[Runner, Any]]:
     """Load a module into what runs its form at the desk: an engine, or for a native one this very process."""
-    from bailiwick.authoring import NATIVE, NativeRunner
+    from bailiwick.authoring import NATIVE, NativeRunner, load_script
     from bailiwick.model import Tier
-    from bailiwick.node import desk_engine
+    from bailiwick.node import desk_engine, desk_runner
 
     if project.manifest["abi"] == NATIVE:
         runner = NativeRunner()
         yield runner, runner.load(project.main, project.sources)
+        return
+    if project.is_script:
+        runs = desk_runner(settings(options), project.manifest["engine"]["name"], screen.say)
+        with desk_engine(settings(options)) as engine:
+            yield engine, load_script(project, engine, runs)
         return
     wasm = built_module(folder)[1]
     with desk_engine(settings(options)) as engine:

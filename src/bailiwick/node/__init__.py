@@ -16,7 +16,7 @@ from bailiwick.node.interviewing import Sitting
 from bailiwick.node.node import Node
 from bailiwick.node.packdesk import desk_decider, desk_files, desk_pack
 from bailiwick.node.witnesses import Witnesses
-from bailiwick.node.workshop import desk_engine, desk_services, toolchain_for
+from bailiwick.node.workshop import desk_engine, desk_runner, desk_services, toolchain_for
 
 __all__ = [
     "Check",
@@ -29,6 +29,7 @@ __all__ = [
     "desk_engine",
     "desk_files",
     "desk_pack",
+    "desk_runner",
     "desk_services",
     "toolchain_for",
     "trying",

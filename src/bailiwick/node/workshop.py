@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bailiwick.engine import Compiler, Engine
+from bailiwick.node.engines import BUILT_HERE, Tell, script_engine, silent_text
 from bailiwick.node.node import Node
 from bailiwick.ports import HostService, Toolchain
 from bailiwick.settings import NODE_FILE, Settings
@@ -22,10 +23,6 @@ def toolchain_for(language: str, folder: Path) -> Toolchain:
         from bailiwick.adapters.toolchain_quickjs import QuickjsToolchain
 
         return QuickjsToolchain(folder)
-    if language == "wat":
-        from bailiwick.adapters.toolchain_wat import WatToolchain
-
-        return WatToolchain()
     if language == "assemblyscript":
         from bailiwick.adapters.toolchain_assemblyscript import AssemblyscriptToolchain
 
@@ -34,6 +31,19 @@ def toolchain_for(language: str, folder: Path) -> Toolchain:
         from bailiwick.adapters.toolchain_rust import RustToolchain
 
         return RustToolchain()
+    return _small_toolchain(language)
+
+
+def _small_toolchain(language: str) -> Toolchain:
+    """Give a toolchain that needs nothing beside this Python's own packages."""
+    if language == "script":
+        from bailiwick.adapters.toolchain_script import ScriptToolchain
+
+        return ScriptToolchain()
+    if language == "wat":
+        from bailiwick.adapters.toolchain_wat import WatToolchain
+
+        return WatToolchain()
     from bailiwick.adapters.toolchain_zig import ZigToolchain
 
     return ZigToolchain()
@@ -51,6 +61,18 @@ def desk_engine(settings: Settings) -> Iterator[Engine]:
     else:
         with Engine(artefact=Compiler()) as engine:
             yield engine
+
+
+def desk_runner(settings: Settings, name: str, tell: Tell = silent_text) -> bytes:
+    """Give the engine of scripts that a home has, or would have; without a home it is built anew where it is built.
+
+    Raises: as ``Node.script_engine``.
+    """
+    if name in BUILT_HERE and (settings.home / NODE_FILE).is_file():
+        with Node.open(settings) as node:
+            node.tell = tell
+            return node.script_engine(name)
+    return script_engine(name, tell=tell)
 
 
 def desk_services() -> Mapping[str, HostService]:

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from bailiwick.adapters import toolchain_compiling
+from bailiwick.adapters.packsource_builtin import builtin_engine
 from bailiwick.adapters.toolchain_assemblyscript import AssemblyscriptToolchain
 from bailiwick.adapters.toolchain_componentize import ComponentizeToolchain
 from bailiwick.adapters.toolchain_quickjs import QuickjsToolchain
 from bailiwick.adapters.toolchain_rust import RustToolchain
+from bailiwick.adapters.toolchain_script import ScriptToolchain
 from bailiwick.adapters.toolchain_wat import WatToolchain
 from bailiwick.adapters.toolchain_zig import ZigToolchain
-from bailiwick.authoring import build, read_project, run_cases, start
+from bailiwick.authoring import build, load_script, read_project, run_cases, start
 from bailiwick.engine import Compiler, Engine, Refusal, read_answer
 from bailiwick.errors import InputRefused, Unavailable
 from bailiwick.model import Tier
@@ -24,6 +26,7 @@ ASSEMBLYSCRIPT = Path(os.environ.get("BAILIWICK_ASSEMBLYSCRIPT", "."))
 TOOLCHAINS = {
     "assemblyscript": lambda: AssemblyscriptToolchain(ASSEMBLYSCRIPT),
     "rust": RustToolchain,
+    "script-js": ScriptToolchain,
     "wat": WatToolchain,
     "c": ZigToolchain,
     "zig": ZigToolchain,
@@ -65,9 +68,9 @@ def built(toolchain, files, place):
 
 
 @pytest.mark.timeout(300)
-def test_a_new_module_builds_to_webassembly(built, place):
+def test_a_new_module_builds_to_webassembly_or_stays_the_script_that_it_is(built, place, files):
     """Wrong if a template does not compile, or the build leaves files behind."""
-    assert built.wasm.startswith(b"\0asm")
+    assert built.wasm == files["script.js"] if built.is_script else built.wasm.startswith(b"\0asm")
     assert list(place.iterdir()) == []
 
 
@@ -77,7 +80,10 @@ def test_what_was_built_passes_the_cases_of_its_template(built, files):
     manifest = json.loads(built.manifest)
     budget = Tier(manifest["tier"]).budget
     with Engine(artefact=Compiler()) as engine:
-        guest = engine.load(built.wasm, memory_bytes_max=budget.memory_bytes)
+        if built.is_script:
+            guest = load_script(read_project(files), engine, builtin_engine("quickjs"))
+        else:
+            guest = engine.load(built.wasm, memory_bytes_max=budget.memory_bytes)
         report = run_cases(manifest, files["cases.json"], guest, engine, budget)
     assert report.failed == ()
     assert report.cases >= 2
@@ -100,6 +106,8 @@ def test_a_toolchain_that_promises_equal_bytes_keeps_its_word(toolchain, files, 
 def test_a_source_that_does_not_compile_is_refused_with_the_compilers_words(toolchain, files):
     """Wrong if a broken module were written, or the author were left without a reason."""
     project = read_project(files)
+    if project.is_script:
+        pytest.skip("there is no compiler: the cases of a script find what is wrong with it")
     broken = {project.main: b"(( this is in no language"}
     with pytest.raises(InputRefused) as caught:
         build(read_project({**files, **broken}), toolchain)
