@@ -146,6 +146,14 @@ def test_parts_need_names_of_their_own(part, names):
     assert caught.value.code == "compose-parts"
 
 
+def test_two_parts_whose_names_run_together_do_not_share_a_grant(part):
+    """If it failed, what is granted to one part would be granted to another whose name reads the same."""
+    first = caller().replace("(component ", f'(component (import "bailiwick:b-clock/clock@0.1.0" {NOW}) ', 1)
+    with pytest.raises(ModuleRefused) as caught:
+        compose(part("a", first), [part("a-b", adder(imports=f'(import "{CLOCK}" {NOW})'))])
+    assert caught.value.code == "compose-clash"
+
+
 def test_a_part_cut_short_anywhere_is_refused_or_whole_still(engine, part):
     """If it failed, a damaged part would end the process or pass for another; what may be cut off is its names."""
     whole, refused = part("maths", adder()), 0

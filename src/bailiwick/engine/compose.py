@@ -62,7 +62,8 @@ def compose(first: Part, others: Sequence[Part]) -> Whole:
 
     Raises:
         UsageRefused: no other part, too many, or two of one name (``compose-parts``).
-        ModuleRefused: a part is no component (``compose-form``); two export the same interface (``compose-clash``);
+        ModuleRefused: a part is no component (``compose-form``); two export the same interface, or two would ask the host
+            under one name (``compose-clash``);
             parts import from one another in a circle (``compose-cycle``); a part that nobody imports from
             (``compose-unused``); what is imported and not joined is no bailiwick interface (``compose-import``); a
             resource, or another thing that cannot be joined yet (``compose-unsupported``); exports and imports of one
@@ -187,6 +188,9 @@ def _text(
                 bound[position, name] = f'$x{providers[position, name]} "{name}"'
                 continue
             alias = _import_name(each.part.name, name, kind)
+            if alias in imports:
+                both = f"{imports[alias][0]} and {each.part.name}"
+                raise _refused(f"{both} would both ask the host as {alias}", "give one of them another name", "clash")
             symbol = f"$i{len(head)}"
             written = writer.instance(kind, each.engine, each.part.name).replace("(instance", f"(instance {symbol}", 1)
             head.append(f'(import "{alias}" {written})')
