@@ -27,6 +27,7 @@ from bailiwick.cli import (
     module,
     module_author,
     module_dev,
+    module_profile,
     module_series,
     module_swap,
     pack,
@@ -183,7 +184,7 @@ COMMANDS = (
     Command(
         "module new",
         module_author.new,
-        ("module new pay-total --lang python", "module new pay-length --lang wat --json"),
+        ("module new pay-total --lang script-js", "module new pay-length --lang wat --json"),
     ),
     Command("module build", module_author.build, ("module build pay-size", "module build pay-size --check --json")),
     Command("module test", module_author.run_cases, ("module test pay-size", "module test pay-size --json")),
@@ -193,6 +194,14 @@ COMMANDS = (
         (
             "module dev pay-size --function size --input '{}' --once",
             "module dev pay-size --once --install --json",
+        ),
+    ),
+    Command(
+        "module profile",
+        module_profile.profile,
+        (
+            "module profile pay-size size --input '{}'",
+            "module profile pay-size size --samples 50 --folded size.folded --json",
         ),
     ),
     Command(

@@ -14,6 +14,7 @@ from bailiwick.engine.host import HostLink, HostRefused, HostSession, Transcript
 from bailiwick.engine.host import Stopped as HostStopped
 from bailiwick.engine.loading import Artefact
 from bailiwick.engine.nesting import COMPONENT_BYTES_MAX
+from bailiwick.engine.profile import SAMPLES_DEFAULT, SAMPLES_MAX, FunctionCost, Profile, has_names, profile_call
 from bailiwick.engine.sandbox import Engine, Guest
 from bailiwick.engine.script import SHARES, Variant, read_script, variant_of
 from bailiwick.engine.values import FunctionShape
@@ -23,11 +24,14 @@ __all__ = [
     "INPUT_BYTES_MAX",
     "MODULE_BYTES_MAX",
     "OUTPUT_BYTES_MAX",
+    "SAMPLES_DEFAULT",
+    "SAMPLES_MAX",
     "SHARES",
     "Artefact",
     "CodeCache",
     "Compiler",
     "Engine",
+    "FunctionCost",
     "FunctionShape",
     "Guest",
     "HostLink",
@@ -35,12 +39,15 @@ __all__ = [
     "HostSession",
     "HostStopped",
     "Part",
+    "Profile",
     "Refusal",
     "TranscriptHost",
     "Variant",
     "Whole",
     "alias_of",
     "compose",
+    "has_names",
+    "profile_call",
     "read_answer",
     "read_script",
     "variant_of",
