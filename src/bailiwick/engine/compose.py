@@ -62,12 +62,11 @@ def compose(first: Part, others: Sequence[Part]) -> Whole:
 
     Raises:
         UsageRefused: no other part, too many, or two of one name (``compose-parts``).
-        ModuleRefused: a part is no component (``compose-form``); two export the same interface, or two would ask the host
-            under one name (``compose-clash``);
-            parts import from one another in a circle (``compose-cycle``); a part that nobody imports from
-            (``compose-unused``); what is imported and not joined is no bailiwick interface (``compose-import``); a
-            resource, or another thing that cannot be joined yet (``compose-unsupported``); exports and imports of one
-            name have other types (``compose-types``).
+        ModuleRefused: a part is no component (``compose-form``); two export the same interface, or two would ask the
+            host under one name (``compose-clash``); parts import from one another in a circle (``compose-cycle``); a
+            part that nobody imports from (``compose-unused``); what is imported and not joined is no bailiwick
+            interface (``compose-import``); a resource, or another thing that cannot be joined yet
+            (``compose-unsupported``); exports and imports of one name have other types (``compose-types``).
     """
     parts = [first, *others]
     _check_parts(parts)
