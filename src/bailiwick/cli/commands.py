@@ -27,6 +27,7 @@ from bailiwick.cli import (
     module,
     module_author,
     module_dev,
+    module_doctor,
     module_profile,
     module_series,
     module_swap,
@@ -196,6 +197,7 @@ COMMANDS = (
             "module dev pay-size --once --install --json",
         ),
     ),
+    Command("module doctor", module_doctor.doctor, ("module doctor pay-size", "module doctor pay-size --json")),
     Command(
         "module profile",
         module_profile.profile,
