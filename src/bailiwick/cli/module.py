@@ -306,6 +306,7 @@ def _shown(answer: Mapping[str, Any]) -> str:
     lines += [f"needs {each['name']} {each['version']}" for each in answer["dependencies"]]
     if "engine" in answer:
         lines.append(f"run by {answer['engine']['name']} {answer['engine']['digest']}")
+        lines.append(f"packs pin it as {answer['pin']}")
     lines += [f"variant {_told_variant(each)}" for each in answer.get("variants", ())]
     lines += [f"  {name}: {each['title']}" for name, each in sorted(answer["functions"].items())]
     for each in answer["capabilities"]:

@@ -8,31 +8,51 @@ from functools import cache
 
 from bailiwick.adapters.packsource_builtin import builtin_module
 from bailiwick.decisions import calling, check_modules
-from bailiwick.engine import Engine, Guest
+from bailiwick.engine import Engine
 from bailiwick.errors import NotFound
-from bailiwick.model import Decision, JsonValue, ModuleRef, Run, Tier
+from bailiwick.model import Decision, JsonValue, ModuleRef, Run
 from bailiwick.packs import CallModule, ModuleUse, Pack, evaluate
+from bailiwick.supervisor import Step, load_step
 
 Decider = Callable[[Pack, Mapping[str, JsonValue], str], Decision]
 """Decides the facts of a pack's case by the law of a day."""
 
 
-def caller(engine: Callable[[], Engine], binary: Callable[[str], bytes]) -> CallModule:
-    """Give a function that runs pinned modules on the smallest budget, loading each when it is first called.
+def no_piece(digest: str) -> bytes:
+    """Say that there are no engines of scripts: what ships with bailiwick for packs is compiled.
+
+    Raises:
+        NotFound: always (code ``script-engine``).
+    """
+    raise NotFound(
+        f"the engine piece {digest} of a script is not kept here",
+        hint="try the pack where its script is installed: bailiwick pack install FOLDER",
+        code="script-engine",
+    )
+
+
+def caller(
+    engine: Callable[[], Engine], binary: Callable[[str], bytes], piece: Callable[[str], bytes] = no_piece
+) -> CallModule:
+    """Give a function that runs pinned modules, loading each when it is first called.
+
+    A binary runs on the smallest budget, a script on that of its tier.
 
     Args:
         engine: Gives the engine; asked when the first module is called.
-        binary: Gives a module by its digest.
+        binary: Gives a module, or a script as a step, by its digest.
+        piece: Gives a piece of an engine of scripts by its digest.
     """
 
     @cache
-    def guest(digest: str) -> Guest:
+    def step(digest: str) -> Step:
         """Load a module."""
-        return engine().load(binary(digest))
+        return load_step(binary(digest), engine(), piece)
 
     def run(use: ModuleUse, message: bytes) -> Run:
         """Run a function of a module."""
-        return engine().run(guest(use.digest), use.function, message, Tier.LIGHTWEIGHT.budget)
+        loaded = step(use.digest)
+        return engine().run(loaded.guest, use.function, message, loaded.budget)
 
     return calling(run)
 

@@ -25,7 +25,6 @@ from bailiwick.decisions import (
 )
 from bailiwick.errors import InputRefused
 from bailiwick.model import JsonValue
-from bailiwick.node.calling import caller
 from bailiwick.node.keys import PSEUDONYM_NAME
 from bailiwick.node.packs import Law, Packing
 from bailiwick.node.parts import silent
@@ -118,7 +117,7 @@ class Deciding(Packing):
             tenant=tenant,
             pack=loaded,
             read_row=self._reader(loaded, {ref.digest: (ref, wasm) for ref, wasm in modules.values()}),
-            call_module=caller(lambda: self.engine, {ref.digest: wasm for ref, wasm in modules.values()}.__getitem__),
+            call_module=self._caller_of(tenant, modules),
             recorder=ledger,
             blobs=self._blobs,
             clock=self._clock,

@@ -16,8 +16,8 @@ from bailiwick.decisions import Change, Comparer, InUse, Missing, Offer, Selecti
 from bailiwick.errors import NotFound, PackRefused, UsageRefused, Violation
 from bailiwick.keys import Verifier
 from bailiwick.ledger import ProvenReader, read_moment
-from bailiwick.model import JsonValue, ModuleRef, check_digest
-from bailiwick.node.calling import caller, decider
+from bailiwick.model import JsonValue, check_digest
+from bailiwick.node.calling import decider
 from bailiwick.node.deciding import Deciding
 from bailiwick.node.packs import Law, shipped_pack
 from bailiwick.node.parts import silent
@@ -92,7 +92,7 @@ class Installing(Deciding):
         law = self.folder_law(tenant, folder, attachments)
         modules = self.modules_of(tenant, law.pack)
         check_modules(law.pack, modules)
-        _check_cases(law.pack, self._caller_of(modules))
+        _check_cases(law.pack, self._caller_of(tenant, modules))
         signer = self.author(tenant)
         lock = lock_of(law.pack, law.files, engine_name())
         return law.pack, {LOCK: write_lock(lock), SIGNATURE: sign_lock(lock, signer)}, signer.verifier.text()
@@ -126,7 +126,7 @@ class Installing(Deciding):
         modules = self.modules_of(tenant, law.pack)
         check_modules(law.pack, modules)
         _check_attachments(law.pack)
-        _check_cases(law.pack, self._caller_of(modules))
+        _check_cases(law.pack, self._caller_of(tenant, modules))
         return Offer(
             pack=law.pack,
             files=content_of(law.files),
@@ -249,7 +249,6 @@ class Installing(Deciding):
         ledger = self.ledger(tenant)
         size = ledger.size()
         by_digest = {reference.digest: (reference, wasm) for reference, wasm in modules.values()}
-        call_module = caller(lambda: self.engine, {each: wasm for each, (_, wasm) in by_digest.items()}.__getitem__)
         return Comparison(
             selection=selection,
             pack=pack,
@@ -258,16 +257,11 @@ class Installing(Deciding):
                 pack=pack,
                 read_row=self._reader(pack, by_digest),
                 blobs=self._blobs,
-                call_module=call_module,
+                call_module=self._caller_of(tenant, modules),
             ),
             records=lambda: ProvenReader(ledger).of_types({SEALED}, 0, size),
             size=size,
         )
-
-    def _caller_of(self, modules: Mapping[str, tuple[ModuleRef, bytes]]) -> CallModule:
-        """Give what runs the modules that a pack's rules call."""
-        binaries = {reference.digest: wasm for reference, wasm in modules.values()}
-        return caller(lambda: self.engine, binaries.__getitem__)
 
     def _selection(self, tenant: str, old: str | None, new: Pack, since: str | None, until: str | None) -> Selection:
         if old is None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 from bailiwick.adapters.cursorstore_files import FileCursorStore
 from bailiwick.adapters.packsource_attachments import attached_files
 from bailiwick.adapters.packsource_builtin import builtin_module, builtin_packs, pack_files
 from bailiwick.adapters.packsource_folder import FolderPackSource
+from bailiwick.canonical import digest
 from bailiwick.decisions import Attached, Installer, ReadRow, fetch, fetch_files, pinned_modules
 from bailiwick.engine import Guest
 from bailiwick.errors import NotFound, UsageRefused
@@ -18,7 +19,7 @@ from bailiwick.model import JsonValue, ModuleRef, Run, Tier
 from bailiwick.node.calling import caller, trying
 from bailiwick.node.supervising import Supervising
 from bailiwick.packs import CallModule, CaseReport, Pack, check_kernel, content_of, load_pack, run_cases
-from bailiwick.supervisor import LedgerState, kept_binary
+from bailiwick.supervisor import LedgerState, kept_binary, step_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,11 @@ class Packing(Supervising):
 
     def _module(self, tenant: str, name: str, pinned: str) -> tuple[ModuleRef, bytes] | None:
         installed = self.installer(tenant).state.now().modules.get(name)
-        if installed is not None and installed.digest == pinned:
+        if installed is not None and installed.engine:
+            step = step_of(tenant, self._blobs, installed)
+            if digest(step) == pinned:
+                return ModuleRef(name=name, digest=pinned), step
+        elif installed is not None and installed.digest == pinned:
             return installed.reference, kept_binary(tenant, self._blobs, installed)
         if self._blobs.has(tenant, pinned):
             return ModuleRef(name=name, digest=pinned), self._blobs.get(tenant, pinned)
@@ -181,7 +186,13 @@ class Packing(Supervising):
 
     def _kept_caller(self, tenant: str) -> CallModule:
         """Give what runs the modules that rules call, from those that were kept with their packs."""
-        return caller(lambda: self.engine, lambda digest: self._blobs.get(tenant, digest))
+        kept = partial(self._blobs.get, tenant)
+        return caller(lambda: self.engine, kept, kept)
+
+    def _caller_of(self, tenant: str, modules: Mapping[str, tuple[ModuleRef, bytes]]) -> CallModule:
+        """Give what runs the modules that a pack's rules call, from those that were found for it."""
+        binaries = {reference.digest: raw for reference, raw in modules.values()}
+        return caller(lambda: self.engine, binaries.__getitem__, partial(self._blobs.get, tenant))
 
     def _reader(self, pack: Pack, modules: Mapping[str, tuple[ModuleRef, bytes]]) -> ReadRow:
         """Give a function that runs the pack's CSV reader on one envelope, loading the guest when first needed."""

@@ -27,6 +27,7 @@ from bailiwick.supervisor.schedule import NORMAL, PATIENT, URGENT, Cancelled, Ti
 from bailiwick.supervisor.series import Series, SeriesCall, SeriesReplayed, SeriesRunner, read_calls
 from bailiwick.supervisor.services import homeless_services
 from bailiwick.supervisor.state import FleetState, Grant, Installed
+from bailiwick.supervisor.steps import Step, load_step, step_of
 from bailiwick.supervisor.supervisor import Shown, Supervisor, summary
 from bailiwick.supervisor.swap import SwapDone, Swapper, SwapPlan
 from bailiwick.supervisor.values import encode_value
@@ -62,6 +63,7 @@ __all__ = [
     "SeriesReplayed",
     "SeriesRunner",
     "Shown",
+    "Step",
     "Supervisor",
     "SwapDone",
     "SwapPlan",
@@ -70,10 +72,12 @@ __all__ = [
     "encode_value",
     "homeless_services",
     "kept_binary",
+    "load_step",
     "parse_manifest",
     "read_calls",
     "read_manifest",
     "read_version",
     "refuse_native",
+    "step_of",
     "summary",
 ]

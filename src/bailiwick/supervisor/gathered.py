@@ -55,6 +55,11 @@ class Outcome:
         return None
 
     @property
+    def varied(self) -> dict[str, JsonValue]:
+        """What a record says of the variant; nothing where the script's own text ran."""
+        return {} if self.variant is None else {"variant": self.variant}
+
+    @property
     def recorded_code(self) -> str | None:
         """The code as the ledger may hold it: a guest makes up its own, and its manifest vouches for those it lists."""
         code = self.code
@@ -63,7 +68,7 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """Give what the record of a call lists of one inside it."""
         told = {"module": self.module.to_json(), "function": self.function, "fuel": self.fuel, "outcome": self.kind}
-        return told if self.variant is None else {**told, "variant": self.variant}
+        return {**told, **self.varied}
 
     def transcript(self) -> dict[str, Any]:
         """Give the run with everything that it asked of the host, and what that cost."""

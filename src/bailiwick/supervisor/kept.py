@@ -80,9 +80,8 @@ def keep_call(
         "audited": gathered.audited,
         "denied": gathered.denied,
         "inner": [each.to_json() for each in gathered.inner[:INNER_RECORDED_MAX]],
+        **outcome.varied,
     }
-    if outcome.variant is not None:
-        detail["variant"] = outcome.variant
     denials = [
         Draft(event_type=DENIED, resource=f"module/{each['module']}", detail=each, actor=actor)
         for each in gathered.denials

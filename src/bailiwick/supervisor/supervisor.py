@@ -8,13 +8,13 @@ with Engine() as engine:
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.engine import Engine
-from bailiwick.errors import ModuleFailed
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor
 from bailiwick.ports import BlobStore, Clock, CursorStore, Entropy, HostService
@@ -28,10 +28,11 @@ from bailiwick.supervisor.registry import Registry, Runners, find_module, no_run
 from bailiwick.supervisor.remembered import Remembered
 from bailiwick.supervisor.replay import Replayed, replay_call
 from bailiwick.supervisor.running import Answer, Running
-from bailiwick.supervisor.schedule import NORMAL, Schedule, Ticket
+from bailiwick.supervisor.schedule import COMPUTING_MIN, NORMAL, Schedule, Ticket
 from bailiwick.supervisor.series import SeriesRunner
 from bailiwick.supervisor.services import standard_services
 from bailiwick.supervisor.state import Grant, Installed
+from bailiwick.supervisor.steps import pin_of
 from bailiwick.supervisor.swap import Swapper
 
 REQUEUED_MAX = 8
@@ -40,11 +41,12 @@ REQUEUED_MAX = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """Everything that is known of one installed module."""
+    """Everything that is known of one installed module; ``pin`` is the digest by which packs name it."""
 
     installed: Installed
     manifest: Any
     grants: tuple[tuple[Grant, Mapping[str, Any]], ...]
+    pin: str
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON: what it asks for, what it was granted, and what is lacking."""
@@ -57,6 +59,7 @@ class Shown:
             "manifest": module.manifest,
             "key": module.key,
             "record": module.record,
+            "pin": self.pin,
             "dependencies": [{"name": each.name, "version": each.version} for each in manifest.dependencies],
             "functions": {
                 name: {
@@ -135,7 +138,9 @@ class Supervisor:
         self._runner_of = runner_of
         self._services = {**standard_services(clock, entropy, open_ledger), **(further or {})}
         self._remembered = Remembered(clock)
-        self._schedule = Schedule(rules.at_once, rules.shares)
+        self._schedule = Schedule(
+            rules.at_once, rules.shares, rules.computing or max(COMPUTING_MIN, os.cpu_count() or 1)
+        )
         self._fleets: dict[str, _Fleet] = {}
         self._lock = threading.Lock()
 
@@ -203,13 +208,12 @@ class Supervisor:
     def _in_turn(self, running: Running, ticket: Ticket, asked: tuple[str, str, bytes, Actor], wait_ms: int) -> Answer:
         """Make a call when its turn comes, and charge its tenant with the fuel."""
         with self._schedule.run(ticket) as turn:
-            try:
-                answer = running.call(*asked, wait_ms=wait_ms)
-            except ModuleFailed as error:
-                turn.took(error.fuel)
-                raise
-            turn.took(answer.fuel)
-        return answer
+
+            def ran(fuel: int) -> None:
+                turn.took(fuel)
+                turn.computed()
+
+            return running.call(*asked, wait_ms=wait_ms, on_ran=ran)
 
     def queue(self, tenant: str, priority: int = NORMAL) -> Ticket:
         """Take a place in the queue for a call that is made later: urgent, normal or patient.
@@ -262,7 +266,8 @@ class Supervisor:
         now = registry.state.now()
         installed = find_module(now, name)
         grants = tuple((grant, registry.scope(grant)) for grant in now.granted(name).values())
-        return Shown(installed=installed, manifest=registry.manifest(name), grants=grants)
+        pin = pin_of(tenant, self._blobs, installed)
+        return Shown(installed=installed, manifest=registry.manifest(name), grants=grants, pin=pin)
 
     def load(self, tenant: str, name: str) -> Installed:
         """Compile a module now instead of when it is first called.
