@@ -94,9 +94,9 @@ def _compiled(name: str, source: bytes) -> CodeType:
     try:
         return compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
-        where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        why = f"{error.msg} (line {error.lineno})" if isinstance(error, SyntaxError) else str(error)
         raise InputRefused(
-            f"{name} is not Python: {error}{where}", hint="mend the source there", code="build-failed"
+            f"{name} is not Python: {why}", hint="mend the source there", code="build-failed"
         ) from error
 
 
