@@ -10,7 +10,7 @@ import pytest
 
 from bailiwick.errors import DocumentRefused, NotFound, Unavailable
 from bailiwick.supervisor import NodeRules
-from bailiwick.supervisor.schedule import NORMAL, PATIENT, QUEUE_MAX, URGENT, Cancelled, Schedule
+from bailiwick.supervisor.schedule import AROUND_TURNS, NORMAL, PATIENT, QUEUE_MAX, URGENT, Cancelled, Schedule
 
 from .conftest import AUTHOR, OPERATOR, OTHER_TENANT, TENANT, files_of
 
@@ -148,6 +148,26 @@ def test_never_more_than_so_many_run_and_all_come_to_an_end():
     with ExitStack() as held:
         for _ in range(3):
             held.enter_context(schedule.turn("a"))
+
+
+def test_a_tenant_runs_few_calls_while_there_are_others():
+    """Wrong if a tenant waits for the end of another's call, or one that is alone leaves places empty."""
+    schedule = Schedule(at_once=3, beside=1)
+    alone = [schedule.ticket("a") for _ in range(3)]
+    assert [each.state for each in alone] == ["called"] * 3
+    assert all(each.cancel() for each in alone)
+    with schedule.turn("b"):
+        pass
+    busy = [schedule.ticket("a") for _ in range(3)]
+    assert [each.state for each in busy] == ["called", "waiting", "waiting"]
+    other = schedule.ticket("b")
+    assert other.state == "called"
+    for each in (*busy, other):
+        each.cancel()
+    for _ in range(AROUND_TURNS + 1):
+        with schedule.turn("a"):
+            pass
+    assert [schedule.ticket("a").state for _ in range(3)] == ["called"] * 3
 
 
 def test_who_stops_waiting_for_its_turn_gives_its_place_back():

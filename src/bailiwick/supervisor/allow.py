@@ -29,14 +29,16 @@ class NodeRules:
     """The rules of one node: ``[modules]`` in its ``node.toml``.
 
     ``allow`` lists names and digests of binaries; None allows all, an empty list none. ``concurrent`` bounds the calls
-    of a tenant at one time, ``at_once`` those of all tenants (others wait, in fair turns), ``shares`` gives a tenant
-    the share of several, ``fuel_per_call`` the budget of each, ``fuel_per_day`` what all calls of a UTC day took
-    before the next is refused; None leaves the tiers alone to bound it.
+    of a tenant at one time, ``at_once`` those of all tenants (others wait, in fair turns), ``beside`` those of one
+    while others call too (None: one fewer than there are cores), ``shares`` gives a tenant the share of several,
+    ``fuel_per_call`` the budget of each, ``fuel_per_day`` what all calls of a UTC day took before the next is refused;
+    None leaves the tiers alone to bound it.
     """
 
     allow: frozenset[str] | None = None
     concurrent: int = CONCURRENT_DEFAULT
     at_once: int = AT_ONCE_DEFAULT
+    beside: int | None = None
     shares: Mapping[str, int] = field(default_factory=dict)
     fuel_per_call: int | None = None
     fuel_per_day: int | None = None
@@ -51,7 +53,7 @@ class NodeRules:
         >>> NodeRules.read({"allow": ["esta-accrual"]}).is_allowed("other", "sha256:" + "0" * 64)
         False
         """
-        known = {"allow", "at_once", "concurrent", "fuel_per_call", "fuel_per_day", "shares"}
+        known = {"allow", "at_once", "beside", "concurrent", "fuel_per_call", "fuel_per_day", "shares"}
         if unknown := table.keys() - known:
             raise _off(f"it has the unknown setting {sorted(unknown)[0]!r}")
         allow = table.get("allow")
@@ -59,6 +61,7 @@ class NodeRules:
             allow = _allowed(allow)
         for name, most in (
             ("at_once", AT_ONCE_MAX),
+            ("beside", AT_ONCE_MAX),
             ("concurrent", 10_000),
             ("fuel_per_call", FUEL_PER_DAY_MAX),
             ("fuel_per_day", FUEL_PER_DAY_MAX),
@@ -69,6 +72,7 @@ class NodeRules:
         return cls(
             allow=allow,
             at_once=table.get("at_once", AT_ONCE_DEFAULT),
+            beside=table.get("beside"),
             concurrent=table.get("concurrent", CONCURRENT_DEFAULT),
             shares=_shares(table.get("shares", {})),
             fuel_per_call=table.get("fuel_per_call"),

@@ -2,7 +2,8 @@
 
 A node runs a few calls at one time. Where more want to, each tenant has a queue of its own, bounded, and the tenant
 whose calls took the least so far is next (start-time fair queueing: Goyal, Vin and Cheng, 1996). What a call took is
-its fuel, the same on every machine; a tenant that was idle begins where the busy ones are, and saves up nothing.
+its fuel, the same on every machine; a tenant that was idle begins where the busy ones are, and saves up nothing. While
+several tenants call, each runs fewer than the node has cores, so that nobody waits for the end of somebody else's call.
 
     with schedule.turn("acme", priority=URGENT) as turn:
         turn.took(run.fuel)
@@ -20,6 +21,8 @@ from bailiwick.errors import Unavailable
 
 AT_ONCE_DEFAULT = 32
 """Calls of one node that run at one time, in number: some compute, the others wait for the disk."""
+AROUND_TURNS = 1_000
+"""Turns of a node within which a tenant that called is taken to call again, so that the others leave it room."""
 QUEUE_MAX = 256
 """Calls of one tenant that wait, in number; one more is turned away."""
 URGENT, NORMAL, PATIENT = 0, 1, 2
@@ -70,6 +73,8 @@ class _Tenant:
     weight: int = 1
     reached: int = 0
     guess: int = FUEL_GUESS
+    running: int = 0
+    called_at: int = 0
     waiting: tuple[deque[Ticket], ...] = field(default_factory=lambda: tuple(deque[Ticket]() for _ in PRIORITIES))
 
     def next_ticket(self) -> Ticket | None:
@@ -85,12 +90,21 @@ class _Tenant:
 class Schedule:
     """The order of calls of one node. Thread-safe; a call belongs to the thread that makes it."""
 
-    def __init__(self, at_once: int = AT_ONCE_DEFAULT, weights: Mapping[str, int] | None = None) -> None:
-        """Run so many calls at one time; a tenant of weight 2 has twice the share of one of weight 1."""
+    def __init__(
+        self, at_once: int = AT_ONCE_DEFAULT, weights: Mapping[str, int] | None = None, beside: int | None = None
+    ) -> None:
+        """Run so many calls at one time.
+
+        Args:
+            at_once: How many run.
+            weights: A tenant of weight 2 has twice the share of one of weight 1, which is everybody else's.
+            beside: How many of one tenant's run while others call too; None means as many as there is room for.
+        """
         self._at_once, self._weights = at_once, dict(weights or {})
+        self._beside = min(at_once, beside or at_once)
         self._lock = threading.Lock()
         self._tenants: dict[str, _Tenant] = {}
-        self._running = 0
+        self._running = self._turns = 0
         self._now = 0
 
     def ticket(self, tenant: str, priority: int = NORMAL) -> Ticket:
@@ -167,16 +181,33 @@ class Schedule:
     def _start(self) -> None:
         """Let calls run while there is room: the next of the tenant that has come least far, by name where even."""
         while self._running < self._at_once:
-            found = [(of.reached, name, of, next_) for name, of in self._tenants.items() if (next_ := of.next_ticket())]
+            found = [
+                (of.reached, name, of, next_)
+                for name, of in self._tenants.items()
+                if (next_ := of.next_ticket()) and self._may_run(of)
+            ]
             if not found:
                 return
             reached, _, of, ticket = min(found, key=lambda each: each[:2])
             of.waiting[ticket.priority].popleft()
             self._now = max(self._now, reached)
             of.reached = reached + of.guess // of.weight
-            self._running += 1
+            self._turns += 1
+            of.called_at = self._turns
+            self._count(of, 1)
             ticket.state = "called"
             ticket._go.set()
+
+    def _may_run(self, of: _Tenant) -> bool:
+        """Say whether a tenant may run one more: few of it while there are others around."""
+        if of.running < self._beside:
+            return True
+        since = max(1, self._turns - AROUND_TURNS)
+        return not any(each.called_at >= since for each in self._tenants.values() if each is not of)
+
+    def _count(self, of: _Tenant, one: int) -> None:
+        self._running += one
+        of.running += one
 
     def _cancel(self, ticket: Ticket) -> bool:
         with self._lock:
@@ -186,7 +217,7 @@ class Schedule:
             ticket.state = "cancelled"
             if before == "called":
                 of.reached -= of.guess // of.weight
-                self._running -= 1
+                self._count(of, -1)
                 self._start()
         ticket._go.set()
         return True
@@ -198,5 +229,14 @@ class Schedule:
         of.reached += (took - of.guess) // of.weight
         of.guess = (3 * of.guess + took) // 4
         ticket.state = "ended"
-        self._running -= 1
+        self._count(of, -1)
         self._start()
+
+
+def beside_of(cores: int | None) -> int:
+    """Give how many calls of one tenant run while others call too: one fewer than the node has cores.
+
+    >>> beside_of(2), beside_of(8), beside_of(None)
+    (1, 7, 1)
+    """
+    return max(1, (cores or 1) - 1)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.engine import Engine
+from bailiwick.errors import ModuleFailed
 from bailiwick.ledger import Ledger
 from bailiwick.model import Actor
 from bailiwick.ports import BlobStore, Clock, CursorStore, Entropy, HostService
@@ -28,7 +29,7 @@ from bailiwick.supervisor.registry import Registry, Runners, find_module, no_run
 from bailiwick.supervisor.remembered import Remembered
 from bailiwick.supervisor.replay import Replayed, replay_call
 from bailiwick.supervisor.running import Answer, Running
-from bailiwick.supervisor.schedule import COMPUTING_MIN, NORMAL, Schedule, Ticket
+from bailiwick.supervisor.schedule import NORMAL, Schedule, Ticket, beside_of
 from bailiwick.supervisor.series import SeriesRunner
 from bailiwick.supervisor.services import standard_services
 from bailiwick.supervisor.state import Grant, Installed
@@ -138,9 +139,7 @@ class Supervisor:
         self._runner_of = runner_of
         self._services = {**standard_services(clock, entropy, open_ledger), **(further or {})}
         self._remembered = Remembered(clock)
-        self._schedule = Schedule(
-            rules.at_once, rules.shares, rules.computing or max(COMPUTING_MIN, os.cpu_count() or 1)
-        )
+        self._schedule = Schedule(rules.at_once, rules.shares, rules.beside or beside_of(os.cpu_count()))
         self._fleets: dict[str, _Fleet] = {}
         self._lock = threading.Lock()
 
@@ -208,12 +207,13 @@ class Supervisor:
     def _in_turn(self, running: Running, ticket: Ticket, asked: tuple[str, str, bytes, Actor], wait_ms: int) -> Answer:
         """Make a call when its turn comes, and charge its tenant with the fuel."""
         with self._schedule.run(ticket) as turn:
-
-            def ran(fuel: int) -> None:
-                turn.took(fuel)
-                turn.computed()
-
-            return running.call(*asked, wait_ms=wait_ms, on_ran=ran)
+            try:
+                answer = running.call(*asked, wait_ms=wait_ms)
+            except ModuleFailed as error:
+                turn.took(error.fuel)
+                raise
+            turn.took(answer.fuel)
+        return answer
 
     def queue(self, tenant: str, priority: int = NORMAL) -> Ticket:
         """Take a place in the queue for a call that is made later: urgent, normal or patient.
