@@ -14,7 +14,22 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from benchmarks import append, decide, interview, modules, prove, replay, rules, sinks, start, swap, time_travel, verify
+from benchmarks import (
+    append,
+    composed,
+    decide,
+    fairness,
+    interview,
+    modules,
+    prove,
+    replay,
+    rules,
+    sinks,
+    start,
+    swap,
+    time_travel,
+    verify,
+)
 from benchmarks.table import markdown
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -48,7 +63,9 @@ def main() -> None:
         verify.build(place / "large", records)
         rows += [*verify.measure(place / "large"), *prove.measure(place / "tree", place / "large", records)]
         rows += time_travel.measure(place / "past", RECORDS_FULL if options.full else RECORDS_PAST)
-        tables = {"measured": rows, "modules": [*modules.measure(place / "modules"), *swap.measure(place / "swap")]}
+        called = [*modules.measure(place / "modules"), *swap.measure(place / "swap")]
+        called += [*composed.measure(place / "composed"), *fairness.measure(place / "fairness")]
+        tables = {"measured": rows, "modules": called}
     for name, found in tables.items():
         text = f"{_machine(options.full)}\n\n{markdown(found)}"
         print(text, end="\n\n")
