@@ -203,7 +203,7 @@ COMMANDS = (
         module_profile.profile,
         (
             "module profile pay-size size --input '{}'",
-            "module profile pay-size size --samples 50 --folded size.folded --json",
+            "module profile pay-size size --folded size.folded --json",
         ),
     ),
     Command(
