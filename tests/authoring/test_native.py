@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
+import bailiwick
 from bailiwick.authoring import NATIVE, Desk, NativeRunner, build, read_project, run_cases, start
 from bailiwick.engine import HostRefused, Refusal, TranscriptHost, read_answer
 from bailiwick.errors import InputRefused, ModuleFailed, Unavailable, UsageRefused
@@ -177,3 +180,14 @@ def test_it_is_not_built():
 def test_both_rooms_mean_the_same_form():
     """Wrong if what the desk runs and what tenants are kept from were two things."""
     assert NATIVE == NATIVE_OF_TENANTS
+
+
+def test_only_the_desk_knows_how_to_run_it():
+    """Wrong if a room that tenants reach could run Python of a module, by whatever way it came there."""
+    rooms = Path(bailiwick.__file__).parent
+    running = {
+        path.relative_to(rooms).parts[0]
+        for path in rooms.rglob("*.py")
+        if re.search(r"NativeRunner|\bexec\(", path.read_text())
+    }
+    assert running == {"authoring", "cli"}

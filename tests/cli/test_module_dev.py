@@ -375,6 +375,15 @@ def test_a_doctor_looks_at_the_signature_and_whom_the_home_trusts(home, module):
     assert codes(home("module", "doctor", "pay-size", "--json")) == {"signature-wrong"}
 
 
+def test_scripts_go_around_the_same_loop(home, folder):
+    """Wrong if a text that is not built needed another loop, or a doctor blamed it for what its engine imports."""
+    assert home("module", "new", "pay-text", "--lang", "script-js").code == 0
+    ran = home("module", "dev", "pay-text", "--once", "--install", "--json")
+    assert (ran.code, ran.json["cases"]["failed"], ran.json["live"]["version"]) == (0, [], "0.1.0")
+    assert codes(home("module", "doctor", "pay-text", "--json")) == set()
+    assert home("module", "profile", "pay-text", "total").code == 2
+
+
 def test_a_doctor_says_how_to_get_a_toolchain_that_is_missing(cli, folder):
     """Wrong if an author had to look it up."""
     assert cli("module", "new", "pay-js", "--lang", "javascript").code == 0

@@ -144,6 +144,8 @@ def guest_findings(project: Project, guest: Guest, wasm: bytes) -> Iterator[Find
             "memory-tight", f"it starts with {guest.memory_bytes_min:,} of its {memory:,} bytes of memory",
             "give it a larger tier, or ask for less at the start",
         )  # fmt: skip
+    if project.is_script:
+        return  # what its engine imports and calls its functions says nothing of the text
     yield from _capability_findings(manifest, guest)
     if guest.functions:
         for name in sorted(manifest["functions"].keys() - guest.functions.keys()):

@@ -16,6 +16,7 @@ from typing import Any
 
 from bailiwick.engine.answer import read_answer
 from bailiwick.engine.binary import CORE_MAGIC, EXPORT_SECTION, Reader, is_component, read_section
+from bailiwick.engine.compile import Compiler
 from bailiwick.engine.host import HostLink, TranscriptHost
 from bailiwick.engine.sandbox import Engine, Guest
 from bailiwick.errors import ModuleFailed, UsageRefused
@@ -94,7 +95,7 @@ def profile_call(
     """Find out where the fuel of one call goes.
 
     Args:
-        wasm: The module; in an engine made for this, which says where a call ended.
+        wasm: The module, from anybody; it is compiled in a worker, for an engine that says where a call ended.
         function: Which of its functions.
         input: JSON.
         budget: What the call may use; its deadline is that of each sample.
@@ -111,7 +112,7 @@ def profile_call(
     """
     if not 1 <= samples <= SAMPLES_MAX:
         raise UsageRefused(f"{samples} samples cannot be taken", hint=f"1 to {SAMPLES_MAX}", code="profile-samples")
-    with Engine(marshaller="stock", allocator="on-demand") as engine:
+    with Engine(marshaller="stock", allocator="on-demand", artefact=Compiler()) as engine:
         guest = engine.load(wasm, memory_bytes_max=budget.memory_bytes)
         run = engine.run(guest, function, input, budget, host=host)
         read_answer(run.output)
