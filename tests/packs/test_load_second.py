@@ -539,6 +539,7 @@ ONE_FAULT = [
     ("rules/tables/reasons.yaml", ["type"], "string", "#/type", "type"),
     ("rules/tables/reasons.yaml", ["type"], "integers", "#/rows/0/value", "type"),
     ("rules/tables/points.yaml", ["type"], "string", "#/type", "type"),
+    ("rules/tables/points.yaml", ["unit"], "hour", "#/unit", "unit"),
     ("rules/tables/points.yaml", ["collect"], "mean", "#/collect", "enum"),
     ("rules/tables/points.yaml", ["rows", 0, "value"], "'a'", "#/rows/0/value", "type"),
     ("rules/effects.yaml", ["effects", 0, "schema"], "schemas/effects/other.json", "#/effects/0/schema", "name"),
