@@ -95,12 +95,12 @@ class Dependencies:
     def reach(self, rules: Iterable[Rule], moment: Moment) -> set[str]:
         """Give the open facts that rules can come to read, through whatever is not known yet: never too few."""
         seen: set[str] = set()
-        todo = list(rules)
-        while todo:
-            for path in moment.undecided(todo.pop()):
+        open_rules = list(rules)
+        while open_rules:
+            for path in moment.undecided(open_rules.pop()):
                 if path not in seen:
                     seen.add(path)
-                    todo += self.behind(path)
+                    open_rules += self.behind(path)
         return {path for path in seen if path in moment.open_paths}
 
     def behind(self, path: str) -> list[Rule]:
