@@ -258,7 +258,10 @@ class Language:
 
     def _constant(self, program: Any, text: str) -> Answer:
         """Answer an expression that reads nothing, once and for all."""
-        result = program.eval(self.scope({}))
+        try:
+            result = program.eval(self.scope({}))
+        except RuntimeError as error:
+            raise SyntaxFault("constant", f"this has no value, whatever the facts: {TOO_MANY_STEPS}") from error
         if result.type() == self._error:
             raise SyntaxFault("constant", f"this has no value, whatever the facts: {result.plain_value()}")
         answer = checked(result.plain_value(), text)
