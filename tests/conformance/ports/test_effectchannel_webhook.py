@@ -252,6 +252,7 @@ def test_a_receiver_that_is_not_there_is_tried_again():
         "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1",
         "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:a9fe:a9fe", "2002:7f00:1::",
         "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2001:db8::1", "2001:0:1::", "fe80::1%lo", "no address",
+        "::7f00:1", "::ffff:0:7f00:1", "fec0::1", "4000::1",
     ],
 )  # fmt: skip
 def test_nothing_goes_to_an_address_that_is_not_public(address: str):
