@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from bailiwick.adapters.effectchannel_message import effect_name, message_bytes
 from bailiwick.adapters.effectchannel_reach import Reach
-from bailiwick.adapters.tls import within
+from bailiwick.adapters.tls import Allowance, within
 from bailiwick.errors import EffectDelayed, EffectRefused, EffectsFrozen
 from bailiwick.model import JsonValue, check_tenant
 from bailiwick.schema import Schemas
@@ -146,13 +146,14 @@ class EmailEffectChannel:
         return {"delivered": "now", "channel": "email", "status": status}
 
     def _send(self, mail: bytes, to: tuple[str, ...]) -> int:
-        sock = self.reach.connect(self.host, self.port, self.timeout_s)
+        allowed = Allowance(self.timeout_s)
+        sock = self.reach.connect(self.host, self.port, allowed)
         # The time is kept on a second handle: TLS takes the first one over, and the connection is one all the same.
         watched = sock.dup()
         try:
             # Closed without a farewell: what a server answers to that would hide that it has taken the mail.
             with (
-                within(watched, self.timeout_s),
+                within(watched, allowed.left()),
                 closing(_Session(self.host, sock, self._wrap, self.timeout_s)) as session,
             ):
                 return self._talk(session, mail, to)

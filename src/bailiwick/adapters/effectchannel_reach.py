@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bailiwick.adapters.tls import Allowance
 from bailiwick.errors import EffectDelayed, EffectRefused, UsageRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -61,10 +62,13 @@ class Reach:
     networks: tuple[Network, ...] = ()
     resolve: Resolve = system_addresses
 
-    def connect(self, host: str, port: int, timeout_s: float) -> socket.socket:
-        """Connect to a host by an address that is allowed, and to no other.
+    def connect(self, host: str, port: int, time: Allowance) -> socket.socket:
+        """Connect to a host by an address that is allowed, and to no other, within a time for all of them together.
+
+        How long a name is looked up, the system's resolver bounds.
 
         Raises:
+            TimeoutError: the time was up.
             EffectRefused: it has no address that is allowed (code ``effect-address``).
             EffectDelayed: it has no address now, or nobody answers there.
         """
@@ -81,8 +85,9 @@ class Reach:
             )
         failure: OSError | None = None
         for address in allowed[:ADDRESSES_TRIED_MAX]:
+            left = time.left()
             try:
-                return socket.create_connection((address, port), timeout=timeout_s)
+                return socket.create_connection((address, port), timeout=left)
             except OSError as error:
                 failure = error
         raise _unreachable(host, str(failure or "it has no address")) from failure

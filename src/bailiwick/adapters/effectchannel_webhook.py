@@ -24,7 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 from bailiwick.adapters.effectchannel_message import effect_name, message_bytes
 from bailiwick.adapters.effectchannel_reach import Reach
 from bailiwick.adapters.effectchannel_signature import Sign, signed_bytes
-from bailiwick.adapters.tls import within
+from bailiwick.adapters.tls import Allowance, within
 from bailiwick.canonical import time_text
 from bailiwick.errors import EffectDelayed, EffectFenced, EffectRefused, EffectsFrozen, UsageRefused
 from bailiwick.model import JsonValue, check_tenant
@@ -132,10 +132,11 @@ class WebhookEffectChannel:
         """Post a body and give status and headers of a whole answer."""
         host = str(parts.hostname)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        allowed = Allowance(self.timeout_s)
         try:
-            connection = self._connect(parts, host)
+            connection = self._connect(parts, host, allowed)
             try:
-                return self._exchange(connection, path, body, headers)
+                return self._exchange(connection, path, body, headers, allowed)
             finally:
                 connection.close()
         except TimeoutError as error:
@@ -157,7 +158,7 @@ class WebhookEffectChannel:
                 code="effect-answer",
             ) from error
 
-    def _connect(self, parts: SplitResult, host: str) -> http.client.HTTPConnection:
+    def _connect(self, parts: SplitResult, host: str, allowed: Allowance) -> http.client.HTTPConnection:
         """Connect by an address that is allowed; nothing is sent yet."""
         is_tls = parts.scheme == "https"
         connection = (
@@ -167,7 +168,7 @@ class WebhookEffectChannel:
         )
         # The library must never connect by itself: it would resolve the name again, and look at no address.
         connection.auto_open = 0
-        plain = self.reach.connect(host, connection.port, self.timeout_s)
+        plain = self.reach.connect(host, connection.port, allowed)
         if not is_tls:
             connection.sock = plain
             return connection
@@ -178,7 +179,7 @@ class WebhookEffectChannel:
             raise
         connection.sock = session
         try:
-            with within(session, self.timeout_s):
+            with within(session, allowed.left()):
                 session.do_handshake()
         except BaseException:
             session.close()
@@ -186,11 +187,16 @@ class WebhookEffectChannel:
         return connection
 
     def _exchange(
-        self, connection: http.client.HTTPConnection, path: str, body: bytes, headers: Mapping[str, str]
+        self,
+        connection: http.client.HTTPConnection,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        allowed: Allowance,
     ) -> tuple[int, http.client.HTTPMessage]:
         if self.is_frozen():
             raise EffectsFrozen("the panic switch was thrown before anything was sent", hint="bailiwick panic status")
-        with within(connection.sock, self.timeout_s):
+        with within(connection.sock, allowed.left()):
             connection.request("POST", path, body, dict(headers))
             # Closed by itself: where the answer ends with the connection, the library gives the socket to it alone.
             with connection.getresponse() as response:

@@ -10,10 +10,11 @@ import threading
 
 import pytest
 
+from bailiwick.adapters import tls
 from bailiwick.adapters.effectchannel_reach import Reach, read_networks
 from bailiwick.adapters.effectchannel_signature import sign_by_key, sign_by_secret
 from bailiwick.adapters.effectchannel_webhook import ANSWER_BYTES_MAX, Target, WebhookEffectChannel, fixed_target
-from bailiwick.adapters.tls import caller_terms
+from bailiwick.adapters.tls import Allowance, caller_terms
 from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import (
     BailiwickError,
@@ -235,6 +236,20 @@ def test_a_slow_receiver_costs_a_bounded_time(serve, pieces: bytes):
     over.set()
 
 
+def test_all_steps_of_a_request_share_one_time(receiver, monkeypatch):
+    """A receiver that is slow at each step would hold all others up for several times as long as the settings say."""
+    now = [0.0]
+    monkeypatch.setattr(tls.time, "monotonic", lambda: now[0])
+
+    def resolve(host: str, port: int) -> list[str]:
+        """Take all the time there is."""
+        now[0] += 10
+        return ["127.0.0.1"]
+
+    assert refusal(webhook(receiver.url, resolve=resolve), EffectDelayed) == "effect-timeout"
+    assert receiver.paths() == []
+
+
 def test_a_receiver_that_is_not_there_is_tried_again():
     """An effect would be given up because its receiver starts later than this node."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -300,7 +315,7 @@ def test_the_address_that_was_looked_at_is_the_one_that_is_connected_to(receiver
     socket.create_connection = create_connection
     try:
         with pytest.raises(EffectDelayed):
-            reach.connect("rebind.example.org", port, 1)
+            reach.connect("rebind.example.org", port, Allowance(1))
     finally:
         socket.create_connection = original
     assert connected == [("93.184.216.34", port)]
@@ -311,7 +326,7 @@ def test_mixed_answers_lead_to_the_public_address_alone(receiver):
     """A name with a public and a private address would reach the private one when the public one is down."""
     reach = Reach(networks=HERE, resolve=lambda host, port: ["10.0.0.1", "127.0.0.1"])
     port = int(receiver.url.rpartition(":")[2])
-    with reach.connect("both.example.org", port, 5) as connection:
+    with reach.connect("both.example.org", port, Allowance(5)) as connection:
         assert connection.getpeername() == ("127.0.0.1", port)
 
 
