@@ -120,7 +120,7 @@ def test_a_call_stands_in_the_level_after_what_it_reads_and_before_what_reads_it
     assert list(call.input) == ["policy.minutes", "policy.kind"]
     assert call.facts == {"periods": "in.periods"}
     assert [each.pointer for each in call.gives] == ["/balance", "/years/0/carried"]
-    assert pack.levels[1].names >= {"m.earned", "i_.kind"}
+    assert {read for each in call.expressions for read in each.reads} >= {"m.earned", "in.kind"}
     assert set(pack.measures) >= {"earned", "open", "balance", "carried", "size"}
 
 
