@@ -16,6 +16,7 @@ from bailiwick.adapters.panicswitch_file import FilePanicSwitch
 from bailiwick.adapters.panicswitch_joined import JoinedPanicSwitch
 from bailiwick.canonical import time_text
 from bailiwick.decisions import (
+    REASON_CHARACTERS_MAX,
     EffectsReport,
     Executor,
     Oversight,
@@ -27,7 +28,6 @@ from bailiwick.decisions import (
     settings_of,
     told_of,
 )
-from bailiwick.decisions.effects.oversight import REASON_CHARACTERS_MAX
 from bailiwick.errors import BailiwickError, Unavailable
 from bailiwick.keys import SEED_BYTES, Signer, Verifier, new_secret
 from bailiwick.model import SALT_BYTES, Actor, Draft, EffectSettings, JsonValue, QueuedEffect, check_tenant
