@@ -188,11 +188,7 @@ class Moment:
 
     def _holds(self, expression: Expression) -> JsonValue:
         """Give an expression's value, or None where it has none yet."""
-        if expression.constant is not None:
-            return expression.constant[0]
-        result = expression.program.eval(self._scope)
-        value: JsonValue = None if result.type() == expression.error else result.plain_value()
-        return value
+        return expression.value(self._scope)
 
     def _waiting(self, expression: Expression) -> Iterator[str]:
         """Give the names in those clauses alone that have no value yet."""

@@ -112,6 +112,16 @@ class Expression:
             return None, self._why(scope, causes, value)
         return checked(value, self.text)
 
+    def value(self, scope: Any) -> JsonValue:
+        """Judge the expression, and give None where it has no value, whatever the cause."""
+        if self.constant is not None:
+            return self.constant[0]
+        try:
+            result = self.program.eval(scope)
+        except RuntimeError:
+            return None
+        return None if result.type() == self.error else checked(result.plain_value(), self.text)[0]
+
     def failed(self, scope: Any) -> str | None:
         """Name what made this expression false: the first conjunct that is false, or all of the alternatives."""
         if self.joint == "||":
