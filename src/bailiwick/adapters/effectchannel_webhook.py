@@ -42,9 +42,12 @@ FENCED = 412
 REPLAYED = "Idempotent-Replayed"
 
 
+PORTS = {"https": 443, "http": 80}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where messages go: a fixed URL, or the one in a parameter of the effect, to a host of a list.
+    """Where messages go: a fixed URL, or that of a parameter of the effect, to a ``host`` or ``host:port`` of a list.
 
     ``is_plain_allowed`` lets ``http`` through: what is sent can then be read on the way.
     """
@@ -74,9 +77,16 @@ class Target:
             raise _refused(f"the receiver's URL cannot be read: {error}", "effect-url") from error
         if why := self._fault(parts, text):
             raise _refused(f"the receiver's URL {why}", "effect-url")
-        if parts.hostname not in self.hosts:
-            raise _refused(f"effects of this type may not go to {str(parts.hostname)[:200]}", "effect-host")
+        if not self._is_allowed(parts):
+            raise _refused(f"effects of this type may not go to {parts.netloc[:200]}", "effect-host")
         return parts
+
+    def _is_allowed(self, parts: SplitResult) -> bool:
+        """Say whether a host is on the list: ``host`` at the port of its scheme, ``host:port`` at that port alone."""
+        host = str(parts.hostname)
+        if parts.port in (None, PORTS[parts.scheme]) and host in self.hosts:
+            return True
+        return f"{host}:{parts.port or PORTS[parts.scheme]}" in self.hosts
 
     def _fault(self, parts: SplitResult, text: str) -> str:
         if not text.isascii() or not text.isprintable() or " " in text:
@@ -252,8 +262,13 @@ def fixed_target(url: str, hosts: list[str], *, is_plain_allowed: bool) -> Targe
     Raises:
         UsageRefused: the URL cannot be used (code ``effect-settings``).
     """
-    host = urlsplit(url).hostname or ""
-    target = Target(url=url, hosts=frozenset(hosts or [host]), is_plain_allowed=is_plain_allowed)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None  # which ``of`` refuses, with the reason
+    own = host if port is None else f"{host}:{port}"
+    target = Target(url=url, hosts=frozenset(hosts or [own]), is_plain_allowed=is_plain_allowed)
     try:
         target.of({"parameters": {}})
     except EffectRefused as error:
