@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from benchmarks.table import Row
 TENANT = "bench"
 PACK = "us-osha-1904"
 LEGAL_DATE = "2024-01-01"
+CALLERS = 64
+INPUTS_OF_CALLERS = 512
 STEPS = (
     "intake: guest and schema",
     "decide: every rule, traced",
@@ -39,6 +42,7 @@ def measure(rows: Path, folder: Path) -> list[Row]:
     table = [
         Row("decisions sealed durably, end to end", f"{count / total:,.0f} /s", f"{count} rows, batches of {BATCH_MAX}")
     ]
+    table += _callers(rows, folder / "callers")
     for name, seconds in zip(STEPS, spent, strict=True):
         table.append(
             Row(f"  {name}", f"{seconds / stepped * 1e6:,.0f} us each", f"{seconds / covered:.0%} of the loop")
@@ -63,6 +67,29 @@ def _whole(rows: Path, home: Path) -> tuple[float, int]:
         begun = time.perf_counter()
         count = sum(1 for _ in node.decide(TENANT, PACK, _inputs(node, rows), legal_date=LEGAL_DATE))
         return time.perf_counter() - begun, count
+
+
+def _callers(rows: Path, home: Path) -> list[Row]:
+    """Each caller sends one input and waits until its own decision is durable, then sends the next."""
+    found = []
+    with _open(home) as node:
+        inputs = list(islice(_inputs(node, rows), INPUTS_OF_CALLERS))
+        loop = node.loop(TENANT, PACK)
+        for callers in (1, CALLERS):
+            shares = [inputs[each::callers] for each in range(callers)]
+
+            def decide_all(share: list[RawInput]) -> int:
+                return sum(1 for _ in loop.run(share, legal_date=LEGAL_DATE, batch=1))
+
+            with ThreadPoolExecutor(max_workers=callers) as pool:
+                begun = time.perf_counter()
+                count = sum(pool.map(decide_all, shares))
+                seconds = time.perf_counter() - begun
+            who = "one caller" if callers == 1 else f"{callers} callers"
+            found.append(
+                Row(f"  {who}, one decision each, durable", f"{count / seconds:,.0f} /s", f"{count} decisions")
+            )
+    return found
 
 
 def _stepped(rows: Path, home: Path) -> tuple[list[float], int]:

@@ -282,6 +282,20 @@ def test_who_and_when_are_recorded_and_why_as_a_digest(decided, folder):
     assert "Jane said so" in decided("panic", "status").out
 
 
+def test_why_somebody_threw_the_switch_can_be_erased_and_the_word_stands(decided, folder):
+    """If it failed, a name that somebody typed in a hurry would be kept for ever."""
+    decided("panic", "on", "--reason", "Jane said so")
+    decided("panic", "off")
+    tail = decided("ledger", "tail", "--count", "9", "--json").lines
+    first, second = [each for each in tail if each["event_type"] == "panic.set"]
+    erased = decided("ledger", "erase", "--record", str(first["index"]), "--yes", "--json").json
+    assert [each["blobs"] for each in erased["subjects"]] == [1]
+    ran = decided("ledger", "erase", "--record", str(second["index"]), "--yes", "--json")
+    assert json.loads(ran.err)["error"]["code"] == "record-keeps-nothing"
+    assert decided("ledger", "show", str(first["index"]), "--json").json["detail"]["frozen"] is True
+    assert decided("ledger", "verify").code == 0
+
+
 def test_a_switch_of_the_whole_node_is_recorded_for_each_tenant(decided, folder):
     """If it failed, the ledger of another tenant could not say why its effects stood still."""
     assert decided("init", "--tenant", "other").code == 0

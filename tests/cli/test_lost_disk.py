@@ -113,6 +113,8 @@ def test_a_ledger_comes_back_on_another_machine_with_what_the_page_says_to_copy(
     assert cli("ledger", "verify").code == 0
     assert cli("panic", "status", "--json").json["frozen"] is True
     assert cli("panic", "off").code == 0
+    assert cli("effects", "run").code == 3, "the node's own switch is missing still"
+    assert cli("panic", "off", "--everywhere").code == 0
     assert cli("effects", "run").code == 0
 
 

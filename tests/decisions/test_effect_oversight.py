@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -234,3 +235,42 @@ def test_an_effect_that_waits_for_its_moment_can_be_tried_now(world: World):
     assert world.run().delivered == 1
     with pytest.raises(EffectSettled):
         world.oversight().retry(key(1))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"state": EffectState.WAITING},
+        {"state": EffectState.WAITING, "needs_approval": False},
+        {"state": EffectState.WAITING, "approved": 0},
+        {"state": EffectState.WAITING, "approved": 10**9},
+    ],
+)
+def test_a_queue_that_says_somebody_approved_is_not_believed(world: World, wrong: dict[str, object]):
+    """Wrong if a changed file beside the ledger could stand for a person."""
+    world.decide(1, approval=HOUR)
+    changed = replace(world.effect(1), **wrong)  # type: ignore[arg-type]
+    seen = world.queue.cursor(TENANT)
+    assert world.queue.keep(TENANT, seen, seen, {key(1): changed})
+    assert (world.run().delivered, world.effect(1).state) == (0, EffectState.APPROVAL)
+    world.oversight().approve(key(1))
+    assert world.run().delivered == 1
+
+
+@pytest.mark.parametrize("wrong", [{"position": 1}, {"position": 9}, {"record": 2}, {"record": 10**9}, {"type": "x"}])
+def test_a_queue_that_names_another_effect_sends_nothing_of_it(world: World, wrong: dict[str, object]):
+    """Wrong if one flipped byte sent a receiver what was meant for another."""
+    assert (world.decide(1, 2), world.decide(3)) == (1, 2)
+    changed = replace(world.effect(1), **wrong)  # type: ignore[arg-type]
+    seen = world.queue.cursor(TENANT)
+    assert world.queue.keep(TENANT, seen, seen, {key(1): changed})
+    sent: dict[str, JsonValue] = {}
+
+    def deliver(name: str, message: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        """Keep what was sent under which key."""
+        sent[name] = message["parameters"]
+        return {"delivered": "now"}
+
+    world.run(deliver)
+    world.run(deliver)
+    assert sent == {key(number): {"number": number} for number in (1, 2, 3)}

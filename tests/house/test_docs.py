@@ -29,9 +29,8 @@ def code_of(page: Path) -> str:
 def test_commands_on_a_page_exist(page):
     """If it failed, a reader would type what a page says and be told that there is no such command."""
     known = {*WORDS, *NOUNS, *(words.split()[0] for words in WORDS)}
-    for first, second in re.findall(
-        r"(?<![\w./-])bailiwick ([a-z]+(?:-[a-z]+)*)(?: ([a-z]+(?:-[a-z]+)*))?", code_of(page)
-    ):
+    word = r"([a-z]+(?:-[a-z]+)*)"
+    for first, second in re.findall(rf"(?<![\w./-])bailiwick {word}(?: {word})?", code_of(page)):
         assert first in known, f"bailiwick {first}"
         if first in NOUNS and second:
             assert f"{first} {second}" in {*WORDS, *NOUNS}, f"bailiwick {first} {second}"

@@ -186,3 +186,12 @@ def test_texts_that_are_as_long_as_may_be_are_compared_and_not_kept_twice(judge:
     assert measure(decision, "c199").value is False
     reads = [read for entry in decision.trace for read in entry.reads if read.path == "in.employer.name"]
     assert len({id(read) for read in reads}) == 1
+
+
+@pytest.mark.parametrize("beside", ["", "in.a && "])
+def test_a_rule_that_reads_nothing_and_takes_too_many_steps_is_a_fault(beside: str):
+    """Wrong if a pack could end whoever loads it with an error of the engine's own."""
+    items = str(list(range(150)))
+    with pytest.raises(SyntaxFault) as caught:
+        Language({"in.a": "boolean"}).compile(f"{beside}{items}.all(x, {items}.all(y, x + y >= 0))", "boolean")
+    assert (caught.value.rule, "too-many-steps" in str(caught.value)) == ("constant", True)

@@ -478,6 +478,33 @@ def test_disputed_readings_stand_apart_from_what_is_assumed():
     assert not {each["id"] for each in told["assumptions"]} & {policy.assumption for policy in pack.policies}
 
 
+def test_an_answer_that_makes_a_rule_take_too_many_steps_ends_nothing():
+    """Wrong if a long list ended an interview, with everything said so far, by an error of the engine's own."""
+    schema = json.loads(files()["schemas/input.json"])
+    schema["properties"]["tags"]["x-question"] = {"ask": "Which tags?"}
+    row = {"id": "x", "outcome": "none", "severity": "none", "say": "So.", "cite": "ACT 1(1)"}
+    when = "in.tags.all(t, in.tags.all(u, u == t)) && in.kind == 'field'"
+    changes = {
+        "schemas/input.json": json.dumps(schema),
+        "rules/impacts.yaml": yaml.safe_dump({"rows": [{**row, "when": when}, {**row, "id": "else", "when": "true"}]}),
+        "rules/effects.yaml": yaml.safe_dump(
+            {"effects": [{"id": "x", "type": "x", "outcomes": ["capped"], "cite": "ACT 1(6)"}]}
+        ),
+        "interview/order.yaml": yaml.safe_dump({"sections": [{"id": "all", "title": "All", "asks": ["in.tags"]}]}),
+        "languages/es.yaml": yaml.safe_dump({"texts": {"title": "Paga"}}),
+    }
+    long = load_pack("sick-pay", files(**changes))
+    interview = Interview(long)
+    session = interview.answer(interview.begin(), LEGAL_DATE, "2022-01-01")
+    session = interview.answer(session, "in.tags", ["a"] * 200)
+    now = interview.next(session)
+    assert isinstance(now, Asked)
+    told = Teller(long, texts_of(long, None)).question(now)
+    assert (now.path, [each["rule"] for each in told["needed_by"]]) == ("in.kind", ["x"])
+    undecided = finished(interview, interview.answer(session, "in.kind", "field")).decision.impact
+    assert undecided.outcome == "indeterminate"
+
+
 def test_facts_that_do_not_fit_together_are_named_at_the_end():
     """Wrong if an interview ended well and its facts were then refused without a word."""
     schema = json.loads(files()["schemas/input.json"])

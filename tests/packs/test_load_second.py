@@ -120,7 +120,7 @@ def test_a_call_stands_in_the_level_after_what_it_reads_and_before_what_reads_it
     assert list(call.input) == ["policy.minutes", "policy.kind"]
     assert call.facts == {"periods": "in.periods"}
     assert [each.pointer for each in call.gives] == ["/balance", "/years/0/carried"]
-    assert pack.levels[1].names >= {"m.earned", "i_.kind"}
+    assert {read for each in call.expressions for read in each.reads} >= {"m.earned", "in.kind"}
     assert set(pack.measures) >= {"earned", "open", "balance", "carried", "size"}
 
 
@@ -539,6 +539,7 @@ ONE_FAULT = [
     ("rules/tables/reasons.yaml", ["type"], "string", "#/type", "type"),
     ("rules/tables/reasons.yaml", ["type"], "integers", "#/rows/0/value", "type"),
     ("rules/tables/points.yaml", ["type"], "string", "#/type", "type"),
+    ("rules/tables/points.yaml", ["unit"], "hour", "#/unit", "unit"),
     ("rules/tables/points.yaml", ["collect"], "mean", "#/collect", "enum"),
     ("rules/tables/points.yaml", ["rows", 0, "value"], "'a'", "#/rows/0/value", "type"),
     ("rules/effects.yaml", ["effects", 0, "schema"], "schemas/effects/other.json", "#/effects/0/schema", "name"),

@@ -83,7 +83,7 @@ class Life:
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as process:
             self.running = process
             out, err = process.communicate(timeout=SECONDS_MAX)
-        assert process.returncode in (0, -9), err.decode()[-2000:]
+        assert process.returncode in (0, -9), err.decode()[-600:]
         ends = [line.split() for line in out.decode().splitlines() if line.startswith("end ")]
         return int(ends[0][1]) if ends else None
 

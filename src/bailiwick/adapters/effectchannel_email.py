@@ -16,11 +16,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage
-from typing import Any
+from typing import IO, Any
 
 from bailiwick.adapters.effectchannel_message import effect_name, message_bytes
 from bailiwick.adapters.effectchannel_reach import Reach
-from bailiwick.adapters.tls import within
+from bailiwick.adapters.tls import Allowance, within
 from bailiwick.errors import EffectDelayed, EffectRefused, EffectsFrozen
 from bailiwick.model import JsonValue, check_tenant
 from bailiwick.schema import Schemas
@@ -30,6 +30,8 @@ TIMEOUT_S = 60
 RECIPIENTS_MAX = 20
 LINE_CHARACTERS_MAX = 998
 """Longest line of a mail, in characters (RFC 5322, section 2.1.1): a key stays on one line."""
+REPLIES_BYTES_MAX = 1 << 18
+"""Most that a server may say while one mail is sent, in bytes."""
 _TOO_LONG = "Line too long."
 """What the library says in the name of a server whose reply has no end."""
 ADDRESS = re.compile(
@@ -144,13 +146,14 @@ class EmailEffectChannel:
         return {"delivered": "now", "channel": "email", "status": status}
 
     def _send(self, mail: bytes, to: tuple[str, ...]) -> int:
-        sock = self.reach.connect(self.host, self.port, self.timeout_s)
+        allowed = Allowance(self.timeout_s)
+        sock = self.reach.connect(self.host, self.port, allowed)
         # The time is kept on a second handle: TLS takes the first one over, and the connection is one all the same.
         watched = sock.dup()
         try:
             # Closed without a farewell: what a server answers to that would hide that it has taken the mail.
             with (
-                within(watched, self.timeout_s),
+                within(watched, allowed.left()),
                 closing(_Session(self.host, sock, self._wrap, self.timeout_s)) as session,
             ):
                 return self._talk(session, mail, to)
@@ -188,12 +191,45 @@ class _Session(smtplib.SMTP):
     def __init__(
         self, host: str, sock: socket.socket, wrap: Callable[[socket.socket], socket.socket], timeout_s: float
     ) -> None:
-        self._made, self._wrap = sock, wrap
+        self._made, self._wrap, self._said = sock, wrap, _Said()
         super().__init__(host, 1, local_hostname="localhost", timeout=timeout_s)
 
     def _get_socket(self, *_: object) -> socket.socket:
         """Give the connection that was made; over TLS where it begins so."""
         return self._wrap(self._made)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read one reply; the library itself keeps every line of one that never ends."""
+        if self.file is None:
+            assert self.sock is not None
+            self.file = _Replies(self.sock.makefile("rb"), self._said)
+        return super().getreply()
+
+
+@dataclass(slots=True)
+class _Said:
+    """How much a server said so far, in bytes."""
+
+    size: int = 0
+
+
+class _Replies:
+    """What a server says, line by line, up to ``REPLIES_BYTES_MAX``; and then as though it had hung up."""
+
+    def __init__(self, stream: IO[bytes], said: _Said) -> None:
+        self._stream, self._said = stream, said
+
+    def readline(self, most: int) -> bytes:
+        """Give the next line."""
+        line = self._stream.readline(most)
+        self._said.size += len(line)
+        if self._said.size > REPLIES_BYTES_MAX:
+            raise OSError(f"its replies have more than {REPLIES_BYTES_MAX} bytes")
+        return line
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
 
 
 def _check(reply: tuple[int, bytes], step: str) -> int:

@@ -4,7 +4,8 @@ A name is resolved once, and the connection goes to an address that was looked a
 address a moment later changes nothing. Addresses that are not for the public internet (private, loopback, link-local,
 multicast, reserved, and IPv6 forms that carry such an IPv4 address) are refused unless the settings name their network.
 
-Sources: RFC 6890 (special-purpose addresses), RFC 4291 section 2.5.5.2 (mapped), RFC 3056 (6to4), RFC 6052 (64:ff9b).
+Sources: RFC 6890 (special-purpose addresses), RFC 4291 sections 2.4 and 2.5.5.2 (unicast, mapped), RFC 3056 (6to4),
+RFC 6052 (64:ff9b).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bailiwick.adapters.tls import Allowance
 from bailiwick.errors import EffectDelayed, EffectRefused, UsageRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -21,6 +23,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], list[str]]
 ADDRESSES_TRIED_MAX = 4
 """Addresses of one name that are tried, in number."""
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that is given out for the public internet of IPv6; the library takes most of what was never given out for it."""
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 _TRANSLATED_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
 
@@ -58,10 +62,13 @@ class Reach:
     networks: tuple[Network, ...] = ()
     resolve: Resolve = system_addresses
 
-    def connect(self, host: str, port: int, timeout_s: float) -> socket.socket:
-        """Connect to a host by an address that is allowed, and to no other.
+    def connect(self, host: str, port: int, time: Allowance) -> socket.socket:
+        """Connect to a host by an address that is allowed, and to no other, within a time for all of them together.
+
+        How long a name is looked up, the system's resolver bounds.
 
         Raises:
+            TimeoutError: the time was up.
             EffectRefused: it has no address that is allowed (code ``effect-address``).
             EffectDelayed: it has no address now, or nobody answers there.
         """
@@ -78,8 +85,9 @@ class Reach:
             )
         failure: OSError | None = None
         for address in allowed[:ADDRESSES_TRIED_MAX]:
+            left = time.left()
             try:
-                return socket.create_connection((address, port), timeout=timeout_s)
+                return socket.create_connection((address, port), timeout=left)
             except OSError as error:
                 failure = error
         raise _unreachable(host, str(failure or "it has no address")) from failure
@@ -99,7 +107,9 @@ class Reach:
         inner = _carried(address)
         if inner is not None:
             return self.is_allowed(str(inner))
-        return address.is_global and not address.is_multicast and not getattr(address, "scope_id", None)
+        if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address not in _UNICAST):
+            return False
+        return address.is_global and not address.is_multicast
 
 
 def _carried(address: Address) -> ipaddress.IPv4Address | None:

@@ -24,7 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 from bailiwick.adapters.effectchannel_message import effect_name, message_bytes
 from bailiwick.adapters.effectchannel_reach import Reach
 from bailiwick.adapters.effectchannel_signature import Sign, signed_bytes
-from bailiwick.adapters.tls import within
+from bailiwick.adapters.tls import Allowance, within
 from bailiwick.canonical import time_text
 from bailiwick.errors import EffectDelayed, EffectFenced, EffectRefused, EffectsFrozen, UsageRefused
 from bailiwick.model import JsonValue, check_tenant
@@ -42,9 +42,12 @@ FENCED = 412
 REPLAYED = "Idempotent-Replayed"
 
 
+PORTS = {"https": 443, "http": 80}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where messages go: a fixed URL, or the one in a parameter of the effect, to a host of a list.
+    """Where messages go: a fixed URL, or that of a parameter of the effect, to a ``host`` or ``host:port`` of a list.
 
     ``is_plain_allowed`` lets ``http`` through: what is sent can then be read on the way.
     """
@@ -74,9 +77,16 @@ class Target:
             raise _refused(f"the receiver's URL cannot be read: {error}", "effect-url") from error
         if why := self._fault(parts, text):
             raise _refused(f"the receiver's URL {why}", "effect-url")
-        if parts.hostname not in self.hosts:
-            raise _refused(f"effects of this type may not go to {str(parts.hostname)[:200]}", "effect-host")
+        if not self._is_allowed(parts):
+            raise _refused(f"effects of this type may not go to {parts.netloc[:200]}", "effect-host")
         return parts
+
+    def _is_allowed(self, parts: SplitResult) -> bool:
+        """Say whether a host is on the list: ``host`` at the port of its scheme, ``host:port`` at that port alone."""
+        host = str(parts.hostname)
+        if parts.port in (None, PORTS[parts.scheme]) and host in self.hosts:
+            return True
+        return f"{host}:{parts.port or PORTS[parts.scheme]}" in self.hosts
 
     def _fault(self, parts: SplitResult, text: str) -> str:
         if not text.isascii() or not text.isprintable() or " " in text:
@@ -132,10 +142,11 @@ class WebhookEffectChannel:
         """Post a body and give status and headers of a whole answer."""
         host = str(parts.hostname)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        allowed = Allowance(self.timeout_s)
         try:
-            connection = self._connect(parts, host)
+            connection = self._connect(parts, host, allowed)
             try:
-                return self._exchange(connection, path, body, headers)
+                return self._exchange(connection, path, body, headers, allowed)
             finally:
                 connection.close()
         except TimeoutError as error:
@@ -157,7 +168,7 @@ class WebhookEffectChannel:
                 code="effect-answer",
             ) from error
 
-    def _connect(self, parts: SplitResult, host: str) -> http.client.HTTPConnection:
+    def _connect(self, parts: SplitResult, host: str, allowed: Allowance) -> http.client.HTTPConnection:
         """Connect by an address that is allowed; nothing is sent yet."""
         is_tls = parts.scheme == "https"
         connection = (
@@ -167,7 +178,7 @@ class WebhookEffectChannel:
         )
         # The library must never connect by itself: it would resolve the name again, and look at no address.
         connection.auto_open = 0
-        plain = self.reach.connect(host, connection.port, self.timeout_s)
+        plain = self.reach.connect(host, connection.port, allowed)
         if not is_tls:
             connection.sock = plain
             return connection
@@ -178,7 +189,7 @@ class WebhookEffectChannel:
             raise
         connection.sock = session
         try:
-            with within(session, self.timeout_s):
+            with within(session, allowed.left()):
                 session.do_handshake()
         except BaseException:
             session.close()
@@ -186,11 +197,16 @@ class WebhookEffectChannel:
         return connection
 
     def _exchange(
-        self, connection: http.client.HTTPConnection, path: str, body: bytes, headers: Mapping[str, str]
+        self,
+        connection: http.client.HTTPConnection,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        allowed: Allowance,
     ) -> tuple[int, http.client.HTTPMessage]:
         if self.is_frozen():
             raise EffectsFrozen("the panic switch was thrown before anything was sent", hint="bailiwick panic status")
-        with within(connection.sock, self.timeout_s):
+        with within(connection.sock, allowed.left()):
             connection.request("POST", path, body, dict(headers))
             # Closed by itself: where the answer ends with the connection, the library gives the socket to it alone.
             with connection.getresponse() as response:
@@ -246,8 +262,13 @@ def fixed_target(url: str, hosts: list[str], *, is_plain_allowed: bool) -> Targe
     Raises:
         UsageRefused: the URL cannot be used (code ``effect-settings``).
     """
-    host = urlsplit(url).hostname or ""
-    target = Target(url=url, hosts=frozenset(hosts or [host]), is_plain_allowed=is_plain_allowed)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None  # which ``of`` refuses, with the reason
+    own = host if port is None else f"{host}:{port}"
+    target = Target(url=url, hosts=frozenset(hosts or [own]), is_plain_allowed=is_plain_allowed)
     try:
         target.of({"parameters": {}})
     except EffectRefused as error:

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -199,7 +200,7 @@ class GitMirror:
         def stop() -> None:
             """End git, and keep that it was too late."""
             late.set()
-            _kill(git)
+            _kill_all(git)
 
         timer = threading.Timer(seconds, stop)
         told: list[bytes] = []
@@ -211,11 +212,12 @@ class GitMirror:
             printed = git.stdout.read(most + 1)
             if len(printed) > most:
                 raise ValueError(f"it has more than {most} bytes")
-            code = git.wait()
+            os.waitid(os.P_PID, git.pid, os.WEXITED | os.WNOWAIT)
         finally:
-            _kill(git)
+            # Before git is waited for, so that its id is still its own; what it started could hold its output open.
+            _kill_all(git)
             timer.cancel()
-            git.wait()
+            code = git.wait()
             listener.join()
             for stream in (git.stdout, git.stderr):
                 assert stream is not None
@@ -260,7 +262,7 @@ class GitMirror:
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
+            "GIT_SSH_COMMAND": "ssh -F none -o BatchMode=yes",
             "GIT_TERMINAL_PROMPT": "0",
         }
 
@@ -376,14 +378,10 @@ def _checked_commit(text: str) -> str:
     return text
 
 
-def _kill(git: subprocess.Popen[bytes]) -> None:
-    """End git and whatever it started: they are a session of their own. One that has ended already is left alone."""
-    if git.poll() is not None:
-        return
-    try:
+def _kill_all(git: subprocess.Popen[bytes]) -> None:
+    """End git, where it has not ended, and whatever it started: they are a session of their own."""
+    with suppress(ProcessLookupError):
         os.killpg(git.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _drain(stream: IO[bytes] | None, most: int) -> bytes:

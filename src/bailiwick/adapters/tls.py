@@ -5,9 +5,28 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+class Allowance:
+    """A time that several steps share, in seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Give what is left of it.
+
+        Raises:
+            TimeoutError: nothing.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time was up")
+        return left
 
 
 class Deadline:

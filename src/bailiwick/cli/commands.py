@@ -129,7 +129,7 @@ COMMANDS = (
     Command(
         "ledger find",
         travel.find,
-        ("ledger find --resource panic", "ledger find --type decision.sealed --since MOMENT --limit 5 --json"),
+        ("ledger find --type panic.set --json", "ledger find --type decision.sealed --since MOMENT --limit 5 --json"),
     ),
     Command(
         "ledger move",

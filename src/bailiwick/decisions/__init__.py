@@ -7,7 +7,7 @@ from bailiwick.decisions.changes import Change, Comparer, Missing, Selection, Ta
 from bailiwick.decisions.decide import calling
 from bailiwick.decisions.effects.declare import read_effects, settings_of
 from bailiwick.decisions.effects.folding import catch_up
-from bailiwick.decisions.effects.oversight import Oversight, Said, Told, keep_reason, told_of
+from bailiwick.decisions.effects.oversight import REASON_CHARACTERS_MAX, Oversight, Said, Told, keep_reason, told_of
 from bailiwick.decisions.erase import SUBJECTS_MAX, Eraser, Erasure, subject_of
 from bailiwick.decisions.execute import Channels, EffectsReport, Executor
 from bailiwick.decisions.explain import Branch, Explanation, explain
@@ -25,6 +25,7 @@ from bailiwick.decisions.waiting import WaitingInput, fetch_waiting, taken, wait
 __all__ = [
     "BATCH_MAX",
     "PROJECTIONS",
+    "REASON_CHARACTERS_MAX",
     "SUBJECTS_MAX",
     "Answer",
     "Attached",

@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bailiwick.canonical import time_text
-from bailiwick.decisions.effects.folding import DEAD, EXPIRED, FAILED, NEVER, RESULT, STARTED, asked_by, catch_up
+from bailiwick.decisions.effects.folding import (
+    DEAD,
+    EXPIRED,
+    FAILED,
+    NEVER,
+    RESULT,
+    STARTED,
+    asked_by,
+    catch_up,
+    is_asked,
+)
 from bailiwick.errors import (
     BailiwickError,
     EffectFenced,
@@ -282,11 +292,20 @@ class Executor:
             self._seen = self._fence + 1
 
     def _is_wanted(self, effect: QueuedEffect) -> bool:
-        """Say whether an effect still waits, now that the newest records are known."""
+        """Say whether an effect still waits, now that the newest records are known, and as the ledger has it.
+
+        A queue that says otherwise than the ledger is folded anew.
+        """
         if self._ledger.size() != self._seen:
             self._look()
         now = self._queue.find(self._tenant, [effect.key]).get(effect.key)
-        return now is not None and now.state is EffectState.WAITING
+        if now is None or now.state is not EffectState.WAITING:
+            return False
+        if is_asked(effect, self._ledger):
+            return True
+        self._queue.clear(self._tenant)
+        catch_up(self._tenant, self._ledger, self._queue)
+        return False
 
     def _look(self) -> None:
         """Take in records of others.

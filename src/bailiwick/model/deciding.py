@@ -205,28 +205,3 @@ class Sealed:
     decision: Decision
     evidence: Evidence
     draft: Draft = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedEffect:
-    """An effect as the ledger knows it: its opaque key, its type, the decision that first asked for it, and its result.
-
-    ``record`` is the index of that decision, ``position`` the effect's place in it from 0; ``result`` is the index of
-    the result's record, or None while it waits.
-    """
-
-    key: str
-    type: str
-    record: int
-    position: int
-    result: int | None = None
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Give the effect as JSON."""
-        return {
-            "key": self.key,
-            "type": self.type,
-            "record": self.record,
-            "state": "waiting" if self.result is None else "done",
-            "result": self.result,
-        }

@@ -16,6 +16,7 @@ from bailiwick.adapters.panicswitch_file import FilePanicSwitch
 from bailiwick.adapters.panicswitch_joined import JoinedPanicSwitch
 from bailiwick.canonical import time_text
 from bailiwick.decisions import (
+    REASON_CHARACTERS_MAX,
     EffectsReport,
     Executor,
     Oversight,
@@ -165,12 +166,13 @@ class Acting(Supervising):
 
     def _record_panic(self, tenant: str, *, frozen: bool, reason: str, scope: str) -> None:
         detail: dict[str, JsonValue] = {"frozen": frozen, "scope": scope}
-        ledger = self.ledger(tenant)
+        ledger, resource = self.ledger(tenant), "panic"
         if reason:
-            subject = f"panic/{self._entropy.take(SALT_BYTES).hex()}"
-            cut = reason.encode("utf-8", "replace").decode()[:2_000]
-            detail["why"] = keep_reason(tenant, cut, subject, self._blobs, self._entropy)
-        draft = Draft(event_type="panic.set", resource="panic", detail=detail, actor=self.actor(tenant))
+            # A subject of its own: the reason can be erased, and the word on the switch stands.
+            resource = f"panic/{self._entropy.take(SALT_BYTES).hex()}"
+            cut = reason.encode("utf-8", "replace").decode()[:REASON_CHARACTERS_MAX]
+            detail["why"] = keep_reason(tenant, cut, resource, self._blobs, self._entropy)
+        draft = Draft(event_type="panic.set", resource=resource, detail=detail, actor=self.actor(tenant))
         ledger.record(tenant, draft)
 
     def _tenant_names(self) -> list[str]:

@@ -12,7 +12,7 @@ from email import policy
 
 import pytest
 
-from bailiwick.adapters.effectchannel_email import EmailEffectChannel, Letter, is_address
+from bailiwick.adapters.effectchannel_email import REPLIES_BYTES_MAX, EmailEffectChannel, Letter, is_address
 from bailiwick.adapters.effectchannel_reach import Reach, read_networks
 from bailiwick.adapters.tls import caller_terms
 from bailiwick.errors import BailiwickError, EffectDelayed, EffectRefused, EffectsFrozen
@@ -239,6 +239,16 @@ def test_each_answer_means_done_later_or_never(mail_server, step: str, answer, k
     server.answers[step] = answer
     said = refusal(channel(server), kind)
     assert code in (None, said)
+
+
+@pytest.mark.parametrize("step", ["GREETING", "EHLO", "RCPT"])
+def test_a_reply_that_never_ends_is_cut_off(mail_server, step: str):
+    """A server could fill the memory, line by line, until the time is up."""
+    server = mail_server()
+    server.answers[step] = (b"250-" + b"x" * 60 + b"\r\n") * (REPLIES_BYTES_MAX // 66 + 1) + b"250 fine\r\n"
+    with pytest.raises(EffectDelayed, match="more than 262144 bytes"):
+        deliver(channel(server))
+    assert server.mails == []
 
 
 def test_where_one_recipient_is_refused_nobody_gets_the_mail(mail_server):

@@ -10,10 +10,11 @@ import threading
 
 import pytest
 
+from bailiwick.adapters import tls
 from bailiwick.adapters.effectchannel_reach import Reach, read_networks
 from bailiwick.adapters.effectchannel_signature import sign_by_key, sign_by_secret
 from bailiwick.adapters.effectchannel_webhook import ANSWER_BYTES_MAX, Target, WebhookEffectChannel, fixed_target
-from bailiwick.adapters.tls import caller_terms
+from bailiwick.adapters.tls import Allowance, caller_terms
 from bailiwick.canonical import canonical_bytes
 from bailiwick.errors import (
     BailiwickError,
@@ -235,6 +236,20 @@ def test_a_slow_receiver_costs_a_bounded_time(serve, pieces: bytes):
     over.set()
 
 
+def test_all_steps_of_a_request_share_one_time(receiver, monkeypatch):
+    """A receiver that is slow at each step would hold all others up for several times as long as the settings say."""
+    now = [0.0]
+    monkeypatch.setattr(tls.time, "monotonic", lambda: now[0])
+
+    def resolve(host: str, port: int) -> list[str]:
+        """Take all the time there is."""
+        now[0] += 10
+        return ["127.0.0.1"]
+
+    assert refusal(webhook(receiver.url, resolve=resolve), EffectDelayed) == "effect-timeout"
+    assert receiver.paths() == []
+
+
 def test_a_receiver_that_is_not_there_is_tried_again():
     """An effect would be given up because its receiver starts later than this node."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -252,6 +267,7 @@ def test_a_receiver_that_is_not_there_is_tried_again():
         "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1",
         "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:a9fe:a9fe", "2002:7f00:1::",
         "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2001:db8::1", "2001:0:1::", "fe80::1%lo", "no address",
+        "::7f00:1", "::ffff:0:7f00:1", "fec0::1", "4000::1",
     ],
 )  # fmt: skip
 def test_nothing_goes_to_an_address_that_is_not_public(address: str):
@@ -299,7 +315,7 @@ def test_the_address_that_was_looked_at_is_the_one_that_is_connected_to(receiver
     socket.create_connection = create_connection
     try:
         with pytest.raises(EffectDelayed):
-            reach.connect("rebind.example.org", port, 1)
+            reach.connect("rebind.example.org", port, Allowance(1))
     finally:
         socket.create_connection = original
     assert connected == [("93.184.216.34", port)]
@@ -310,7 +326,7 @@ def test_mixed_answers_lead_to_the_public_address_alone(receiver):
     """A name with a public and a private address would reach the private one when the public one is down."""
     reach = Reach(networks=HERE, resolve=lambda host, port: ["10.0.0.1", "127.0.0.1"])
     port = int(receiver.url.rpartition(":")[2])
-    with reach.connect("both.example.org", port, 5) as connection:
+    with reach.connect("both.example.org", port, Allowance(5)) as connection:
         assert connection.getpeername() == ("127.0.0.1", port)
 
 
@@ -327,6 +343,8 @@ def test_mixed_answers_lead_to_the_public_address_alone(receiver):
         ("https://hooks.example.org/\r\nX: y", "effect-url"),
         ("https://hooks.example.org/a b", "effect-url"),
         ("https://hooks.example.org:99999/", "effect-url"),
+        ("https://hooks.example.org:8443/", "effect-host"),
+        ("https://hooks.example.org:22/", "effect-host"),
         ("https://[::1/", "effect-url"),
         ("https:///x", "effect-url"),
         ("https://hööks.example.org/", "effect-url"),
@@ -345,7 +363,8 @@ def test_a_url_in_a_parameter_leads_to_allowed_hosts_alone(url, code: str):
 
 def test_a_url_in_a_parameter_is_posted_to(receiver):
     """Nobody could give an effect its own address."""
-    target = Target(parameter="callback", hosts=frozenset({"127.0.0.1"}), is_plain_allowed=True)
+    own = receiver.url.removeprefix("http://").partition("/")[0]
+    target = Target(parameter="callback", hosts=frozenset({own}), is_plain_allowed=True)
     came = deliver(webhook("", target=target), callback=f"{receiver.url}/case?id=7")
     assert (came["delivered"], receiver.paths()) == ("now", ["/case?id=7"])
 

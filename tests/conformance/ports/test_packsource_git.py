@@ -253,6 +253,19 @@ def test_a_fetch_that_hangs_is_ended(tmp_path: Path, repository: Repository):
         GitMirror(tmp_path / "m.git", str(repository.folder), seconds_max=0.0).fetch("main")
 
 
+@pytest.mark.parametrize("kept", ["2>/dev/null", ">/dev/null"])
+def test_what_git_leaves_running_holds_nobody_up(repository: Repository, mirror: GitMirror, kept: str):
+    """Wrong if a program that git started, and that keeps its output open, outlived the time that it has."""
+    repository.commit(repository.packs({"a": FILES}), by=key())
+    mirror.fetch("main")
+    left = ["-c", f"alias.leave=!sleep 600 {kept} &", "leave"]
+    if kept == ">/dev/null":
+        assert mirror._run(left) == b""
+    else:
+        with pytest.raises(Unavailable, match="longer than"):
+            mirror._run(left, 0.5)
+
+
 def test_an_object_that_was_changed_in_the_mirror_is_found(tmp_path: Path, repository: Repository, mirror: GitMirror):
     """Wrong if whoever may write to the mirror could change law that was signed."""
     made = repository.commit(repository.packs({"a": FILES}), by=key())

@@ -14,6 +14,7 @@ from typing import Any
 from bailiwick.canonical import canonical_bytes, digest
 from bailiwick.errors import ModuleFailed, RecordRefused
 from bailiwick.model import JsonValue, ModuleRef, Read
+from bailiwick.packs.evaluation.facts import INDEX
 from bailiwick.packs.evaluation.hearing import Hearing, ModuleAnswer
 from bailiwick.packs.evaluation.known import value_fault, within
 from bailiwick.packs.format.pack import Call, CallGives
@@ -138,8 +139,8 @@ def _put(given: dict[str, Any], name: str, value: Any) -> None:
 def _member(value: Any, part: str) -> Any:
     if isinstance(value, dict):
         value = value.get(part)
-    elif isinstance(value, list) and part.isascii() and part.isdecimal() and int(part[:6]) < len(value):
-        value = value[int(part[:6])]
+    elif isinstance(value, list) and INDEX.match(part) and int(part) < len(value):
+        value = value[int(part)]
     else:
         return None
     if isinstance(value, Decimal) and value == value.to_integral_value():

@@ -6,6 +6,7 @@ that the pack states. What cannot be represented as the pack says is refused; no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -24,6 +25,8 @@ TEXT_CHARACTERS_MAX = 10_000
 """Longest text that is a fact, in characters."""
 
 EACH: Final = "*"
+INDEX = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
+"""A place in a list, as a JSON Pointer writes it (RFC 6901, section 4)."""
 Place: TypeAlias = "str | tuple[Place, str | int]"
 """Where something stands: the text of a JSON Pointer, or a place and a part below it."""
 Spot: TypeAlias = tuple[Place, Any]
@@ -151,8 +154,8 @@ def _walk(spots: list[Spot], parts: tuple[str, ...]) -> list[Spot]:
             elif type(value) is list and part == EACH:
                 _check_places(len(following) + len(value), place)
                 following += [((place, position), item) for position, item in enumerate(value)]
-            elif type(value) is list and part.isascii() and part.isdecimal():
-                position = int(part[:6])
+            elif type(value) is list and INDEX.match(part):
+                position = int(part)
                 following.append(((place, part), value[position] if position < len(value) else None))
             elif value is not None:
                 raise _mistyped(place, value, "a list" if part == EACH else "an object")

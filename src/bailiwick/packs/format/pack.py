@@ -14,7 +14,7 @@ from bailiwick.packs.format.pinned import Attachment, ModuleUse, Supersedes
 from bailiwick.packs.format.showing import second_to_json
 from bailiwick.packs.format.tries import Case, Property
 from bailiwick.packs.language.dates import is_date
-from bailiwick.packs.language.expressions import Alternatives, Expression, Language, asking_name, engine_name
+from bailiwick.packs.language.expressions import Expression, Language, asking_name, engine_name
 from bailiwick.schema import Contract
 
 INDETERMINATE = "indeterminate"
@@ -149,7 +149,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A measure as a decision table; its conditions are judged as one.
+    """A measure as a decision table.
 
     ``hit`` is DMN's: ``first``, ``unique``, ``any`` (all rows that hold give one value), ``priority`` (the value that
     stands first in ``priority``), ``collect`` (a list of the values of all rows that hold, in order; or, where
@@ -161,7 +161,6 @@ class Table:
     unit: str | None
     hit: str
     rows: tuple[TableRow, ...]
-    conditions: Alternatives
     priority: tuple[JsonValue, ...] = ()
     collect: str | None = None
 
@@ -221,10 +220,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """Measures, tables and calls that read only what earlier levels gave, and the engine's names of what they read."""
+    """Measures, tables and calls that read only what earlier levels gave."""
 
     rules: tuple[Measure | Table | Call, ...]
-    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,8 +292,7 @@ class Pack:
 
     ``digest`` identifies it: SHA-256 over the canonical JSON of {path: digest} of all its files. ``levels`` are the
     measures and tables in an order in which each reads only earlier levels, ``measures`` their names as the files have
-    them, ``inputs`` the facts that some rule reads; ``assumption_names`` and ``impact_names`` are the engine's names of
-    what assumptions, and impacts with effects, read.
+    them, ``inputs`` the facts that some rule reads.
     """
 
     name: str
@@ -315,10 +312,6 @@ class Pack:
     levels: tuple[Level, ...]
     measures: tuple[str, ...]
     rows: tuple[ImpactRow, ...]
-    conditions: Alternatives
-    assumption_conditions: Alternatives = field(repr=False)
-    assumption_names: frozenset[str] = field(repr=False)
-    impact_names: frozenset[str] = field(repr=False)
     effects: tuple[EffectRule, ...]
     cases: tuple[Case, ...] = field(repr=False)
     legal_date_path: str | None

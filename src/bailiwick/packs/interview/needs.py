@@ -95,12 +95,12 @@ class Dependencies:
     def reach(self, rules: Iterable[Rule], moment: Moment) -> set[str]:
         """Give the open facts that rules can come to read, through whatever is not known yet: never too few."""
         seen: set[str] = set()
-        todo = list(rules)
-        while todo:
-            for path in moment.undecided(todo.pop()):
+        open_rules = list(rules)
+        while open_rules:
+            for path in moment.undecided(open_rules.pop()):
                 if path not in seen:
                     seen.add(path)
-                    todo += self.behind(path)
+                    open_rules += self.behind(path)
         return {path for path in seen if path in moment.open_paths}
 
     def behind(self, path: str) -> list[Rule]:
@@ -188,11 +188,7 @@ class Moment:
 
     def _holds(self, expression: Expression) -> JsonValue:
         """Give an expression's value, or None where it has none yet."""
-        if expression.constant is not None:
-            return expression.constant[0]
-        result = expression.program.eval(self._scope)
-        value: JsonValue = None if result.type() == expression.error else result.plain_value()
-        return value
+        return expression.value(self._scope)
 
     def _waiting(self, expression: Expression) -> Iterator[str]:
         """Give the names in those clauses alone that have no value yet."""

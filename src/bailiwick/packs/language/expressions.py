@@ -6,7 +6,7 @@ tested; ``&&`` and ``||`` absorb what they need not know (Kleene logic), as CEL 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -112,10 +112,15 @@ class Expression:
             return None, self._why(scope, causes, value)
         return checked(value, self.text)
 
-    def engine_names(self) -> frozenset[str]:
-        """Give the names that a scope must bind for this expression."""
-        plain = (engine_name(path) for path in self.reads if path not in self.asks)
-        return frozenset((*plain, *map(asking_name, self.asked)))
+    def value(self, scope: Any) -> JsonValue:
+        """Judge the expression, and give None where it has no value, whatever the cause."""
+        if self.constant is not None:
+            return self.constant[0]
+        try:
+            result = self.program.eval(scope)
+        except RuntimeError:
+            return None
+        return None if result.type() == self.error else checked(result.plain_value(), self.text)[0]
 
     def failed(self, scope: Any) -> str | None:
         """Name what made this expression false: the first conjunct that is false, or all of the alternatives."""
@@ -137,17 +142,6 @@ class Expression:
         if not found:
             found[_engine_cause(error, self.text)] = None
         return tuple(found)[:CAUSES_MAX]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alternatives:
-    """Several conditions that are judged in order."""
-
-    members: tuple[Expression, ...]
-
-    def answers(self, scope: Any, causes: Causes) -> Iterable[Answer]:
-        """Judge the conditions in order, each only when it is asked for."""
-        return (member.answer(scope, causes) for member in self.members)
 
 
 class Language:
@@ -203,10 +197,6 @@ class Language:
         """
         return self._build(parse(text, self._types, has_calendar=self._has_calendar), expected)
 
-    def compile_all(self, members: Sequence[Expression]) -> Alternatives:
-        """Keep conditions together."""
-        return Alternatives(members=tuple(members))
-
     def compile_lists(self, texts: Sequence[str]) -> tuple[Any, ...] | None:
         """Compile engine texts that are known to be sound into lists of them, as few as the engine takes.
 
@@ -258,7 +248,10 @@ class Language:
 
     def _constant(self, program: Any, text: str) -> Answer:
         """Answer an expression that reads nothing, once and for all."""
-        result = program.eval(self.scope({}))
+        try:
+            result = program.eval(self.scope({}))
+        except RuntimeError as error:
+            raise SyntaxFault("constant", f"this has no value, whatever the facts: {TOO_MANY_STEPS}") from error
         if result.type() == self._error:
             raise SyntaxFault("constant", f"this has no value, whatever the facts: {result.plain_value()}")
         answer = checked(result.plain_value(), text)

@@ -65,19 +65,17 @@ def with_rule(pack: Pack, old: Rule, new: Rule) -> Pack:
 
 def with_table_rows(pack: Pack, table: Table, rows: tuple[TableRow, ...]) -> Pack:
     """Give the pack with other rows in one table."""
-    conditions = pack.language.compile_all([row.when for row in rows])
-    return with_rule(pack, table, replace(table, rows=rows, conditions=conditions))
+    return with_rule(pack, table, replace(table, rows=rows))
 
 
 def with_rows(pack: Pack, rows: tuple[ImpactRow, ...]) -> Pack:
     """Give the pack with other impact rows."""
-    return replace(pack, rows=rows, conditions=pack.language.compile_all([row.when for row in rows]))
+    return replace(pack, rows=rows)
 
 
 def with_assumptions(pack: Pack, assumptions: tuple[Assumption, ...]) -> Pack:
     """Give the pack with other assumptions."""
-    conditions = pack.language.compile_all([each.when for each in assumptions])
-    return replace(pack, assumptions=assumptions, assumption_conditions=conditions)
+    return replace(pack, assumptions=assumptions)
 
 
 # --- one kind of rule each --------------------------------------------------------------------------------------------

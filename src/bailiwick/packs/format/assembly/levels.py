@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bailiwick.packs.format.declarations import Declarations
-from bailiwick.packs.format.pack import Assumption, Call, EffectRule, ImpactRow, Level, Measure, Table
+from bailiwick.packs.format.pack import Call, Level, Measure, Table
 
 Rule = Measure | Table | Call
-
-
-def names_of(rules: Iterable[Assumption | Rule | ImpactRow | EffectRule]) -> frozenset[str]:
-    """Give the engine's names of everything that some rules read."""
-    return frozenset(name for rule in rules for each in rule.expressions for name in each.engine_names())
 
 
 def gives_of(rule: Rule) -> tuple[str, ...]:
@@ -34,7 +29,7 @@ def in_order(declared: Declarations, rules: Iterable[Rule]) -> tuple[Level, ...]
             _note_cycles(declared, waiting)
             break
         ordered = tuple({id(built[path]): built[path] for path in ready}.values())
-        levels.append(Level(rules=ordered, names=names_of(ordered)))
+        levels.append(Level(rules=ordered))
         for path in ready:
             del waiting[path]
     return tuple(levels)

@@ -61,7 +61,6 @@ def _table(declared: Declarations, document: Document) -> Table | None:
         unit=item.get("unit"),
         hit=item["hit"],
         rows=tuple(rows),
-        conditions=declared.language.compile_all([row.when for row in rows]),
         priority=tuple(item.get("priority", ())),
         collect=item.get("collect"),
     )

@@ -11,7 +11,7 @@ from bailiwick.packs.format.assembly.calls import calls_of
 from bailiwick.packs.format.assembly.impacts import effects_of, rows_of
 from bailiwick.packs.format.assembly.interview import questions_of, sections_of
 from bailiwick.packs.format.assembly.languages import check_keys, texts_of
-from bailiwick.packs.format.assembly.levels import in_order, names_of
+from bailiwick.packs.format.assembly.levels import in_order
 from bailiwick.packs.format.assembly.manifest import (
     attachments_of,
     intake_of,
@@ -109,10 +109,6 @@ def assemble(name: str, documents: Mapping[str, Document], supplied: Supplied, f
         levels=rules.levels,
         measures=tuple(declared.measures),
         rows=rules.rows,
-        conditions=declared.language.compile_all([row.when for row in rules.rows]),
-        assumption_conditions=declared.language.compile_all([each.when for each in rules.assumptions]),
-        assumption_names=names_of(rules.assumptions),
-        impact_names=names_of((*rules.rows, *rules.effects)),
         effects=rules.effects,
         cases=cases,
         legal_date_path=given.get("legal_date"),
