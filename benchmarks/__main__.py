@@ -24,6 +24,7 @@ from benchmarks import (
     prove,
     replay,
     rules,
+    scripts,
     sinks,
     start,
     swap,
@@ -65,6 +66,7 @@ def main() -> None:
         rows += time_travel.measure(place / "past", RECORDS_FULL if options.full else RECORDS_PAST)
         called = [*modules.measure(place / "modules"), *swap.measure(place / "swap")]
         called += [*composed.measure(place / "composed"), *fairness.measure(place / "fairness")]
+        called += scripts.measure(place / "scripts")
         tables = {"measured": rows, "modules": called}
     for name, found in tables.items():
         text = f"{_machine(options.full)}\n\n{markdown(found)}"

@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailiwick.engine.script import Script, Variant, variant_of
+from bailiwick.engine.script import RUNNERS_MAX, Runners, Script, Variant, variant_of
 
 BOLD = Variant(name="bold", text="b", percent=20)
 MILD = Variant(name="mild", text="m", percent=30)
@@ -71,3 +71,18 @@ def test_what_is_no_script_has_no_variants():
     """Wrong if a compiled module is taken for a script."""
     assert variant_of(object(), b"{}") is None
     assert variant_of(type("Guest", (), {"code": Script("own", None)}), b"{}") is None
+
+
+def test_an_engine_of_scripts_is_loaded_once_for_all_and_few_are_kept():
+    """Wrong if each script compiles its engine anew, or engines pile up."""
+    runners, loaded = Runners(), []
+
+    def load(name):
+        return lambda: loaded.append(name) or name
+
+    assert [runners.get(b"one", load("one")) for _ in range(3)] == ["one"] * 3
+    assert loaded == ["one"]
+    for number in range(RUNNERS_MAX):
+        runners.get(b"%d" % number, load(number))
+    runners.get(b"one", load("one"))
+    assert loaded == ["one", *range(RUNNERS_MAX), "one"]

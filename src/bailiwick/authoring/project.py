@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -132,7 +133,12 @@ def _check(manifest: Any) -> None:
             complete["variants"] = [
                 {"digest": UNBUILT, **each} if isinstance(each, dict) else each for each in variants
             ]
-    Schemas().contract(CONTRACT).check(complete, subject=MANIFEST)
+    _schemas().contract(CONTRACT).check(complete, subject=MANIFEST)
+
+
+@lru_cache(maxsize=1)
+def _schemas() -> Schemas:
+    return Schemas()
 
 
 def _texts(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:

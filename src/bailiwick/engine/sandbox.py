@@ -57,7 +57,7 @@ from bailiwick.engine.package import (
     wasmtime_package,
 )
 from bailiwick.engine.plain import StockCaller, StockComponentCaller
-from bailiwick.engine.script import RUN, Script, Variant, read_script
+from bailiwick.engine.script import RUN, Runners, Script, Variant, read_script
 from bailiwick.engine.selftest import COMPONENT_TEXT, PROBE_TEXT, agree, agree_on_components
 from bailiwick.engine.stock import Stock
 from bailiwick.engine.ticker import Ticker, ticks_until
@@ -130,6 +130,7 @@ class Engine:
         self._component_caller: ComponentCaller | None = None
         self._choosing = threading.Lock()
         self._nesting = threading.local()
+        self._runners = Runners()
         self._stock = Stock(
             lambda code, budget: self._sandboxes.open(code, budget, ticks_until(budget.deadline_ms), lambda _: None),
             self._sandboxes.close,
@@ -197,7 +198,16 @@ class Engine:
             ModuleRefused: ``module-too-large``, ``script-text``; the engine as ``load``, or ``module-form``.
             Unavailable: the engine is closed.
         """
-        text, engine = read_script(source), self.load(runner, memory_bytes_max=memory_bytes_max)
+        self._check_open()
+        text = read_script(source)
+        engine: Guest = self._runners.get(runner, lambda: self.load(runner))
+        if engine.memory_bytes_min > memory_bytes_max:
+            raise ModuleRefused(
+                f"the engine {engine.digest} starts with {engine.memory_bytes_min} bytes of memory, more than "
+                f"{memory_bytes_max}",
+                hint="give the script a larger tier",
+                code="module-memory",
+            )
         if engine.form != "component-call/1":
             raise ModuleRefused(
                 f"the engine {engine.digest} is {engine.form}, and scripts need a component-call/1",

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -24,6 +27,8 @@ SCRIPT_BYTES_MAX = 256 << 10
 RUN = "run"
 """The function of an engine that runs scripts."""
 
+RUNNERS_MAX = 4
+"""Engines of scripts that stay loaded, in number; many scripts share one, and one of CPython takes 40 MB."""
 SHARES = 100
 """Parts into which inputs are divided among variants."""
 
@@ -84,6 +89,31 @@ class Script:
         variant = self.chosen(input)
         text = self.text if variant is None else variant.text
         return b'{"script":%b,"function":%b,"input":%b}' % (_encode(text), _encode(function), input)
+
+
+class Runners:
+    """The engines of scripts that were used last, compiled, each once for all scripts. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[bytes, Any] = OrderedDict()
+
+    def get(self, runner: bytes, load: Callable[[], Any]) -> Any:
+        """Give an engine of scripts by its binary, or load it.
+
+        Raises: as ``load`` does.
+
+        Cost: a SHA-256 of the binary where it is kept.
+        """
+        name = hashlib.sha256(runner).digest()
+        with self._lock:
+            found = self._kept.get(name)
+            if found is None:
+                found = self._kept[name] = load()
+            self._kept.move_to_end(name)
+            while len(self._kept) > RUNNERS_MAX:
+                self._kept.popitem(last=False)
+            return found
 
 
 def variant_of(guest: object, input: bytes) -> str | None:  # noqa: A002 the ABI's own word
