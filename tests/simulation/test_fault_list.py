@@ -188,6 +188,32 @@ DEFENCES = {
 }
 """What is taken away for each fault in ``test_defences.py``, by what the fault begins with."""
 
+SWAPS = {
+    "kill -9 before any change of the disk, from plan to switch and back": [
+        "simulation/test_kill_swap.py::test_kills_that_seeds_pick_leave_one_version_active",
+        "simulation/test_kill_swap.py::test_kills_at_every_step_leave_one_version_active",
+    ],
+    "a process that died while it drained, or held every place": [
+        "supervisor/test_swap.py::test_a_swap_whose_process_died_is_given_up_by_the_next_call",
+        "hostile/test_swaps_processes.py::test_places_of_a_process_that_was_killed_are_free",
+    ],
+    "calls in flight that do not end": [
+        "supervisor/test_swap.py::test_a_swap_waits_for_calls_in_flight_and_gives_up_at_its_deadline",
+        "hostile/test_swaps.py::test_a_swap_under_load_gives_up_at_its_deadline_and_loses_no_call",
+    ],
+    "two swaps at one time: of one module, of two that call each other, in two processes": [
+        "supervisor/test_swap.py::test_a_second_swap_at_the_same_time_is_turned_away",
+        "hostile/test_swaps.py::test_two_modules_that_call_each_other_are_swapped_at_one_time",
+        "hostile/test_swaps_processes.py::test_two_processes_swap_two_modules_that_call_each_other",
+    ],
+    "a key revoked, a module removed or pinned in the last moment": [
+        "hostile/test_swaps.py::test_what_an_operator_does_while_a_module_drains_counts",
+        "hostile/test_swaps.py::test_a_module_removed_while_it_drains_does_not_come_back",
+    ],
+    "a clock that jumps": ["hostile/test_swaps.py::test_a_clock_that_jumps_neither_hastens_nor_stops_a_swap"],
+}
+"""What a swap of a module must withstand, with tests that fail where it does not."""
+
 PAGE = TESTS.parent / "docs" / "faults.md"
 
 
@@ -199,7 +225,7 @@ def names_of(path: Path) -> set[str]:
 def test_every_fault_has_tests_that_exist():
     """Wrong if a line of the list had lost its test, or a test were renamed away from its fault."""
     missing = []
-    for fault, shown_by in FAULTS.items():
+    for fault, shown_by in (FAULTS | SWAPS).items():
         assert shown_by, fault
         for each in shown_by:
             file, _, name = each.partition("::")
@@ -246,10 +272,24 @@ def page():
         "|---|---|---|",
     ]
     for fault, shown_by in FAULTS.items():
-        shown = "<br>".join(f"`{each.partition('::')[2]}` ({each.partition('::')[0]})" for each in shown_by)
         removed = "<br>".join(name.replace("_", " ") for name in defences_of(fault))
-        lines.append(f"| {fault} | {shown} | {removed} |")
+        lines.append(f"| {fault} | {shown(shown_by)} | {removed} |")
+    lines += [
+        "",
+        "## A module that is swapped",
+        "",
+        "After any of these exactly one version is active, the one that the ledger says, and it says why.",
+        "",
+        "| Fault | Shown by |",
+        "|---|---|",
+        *(f"| {fault} | {shown(shown_by)} |" for fault, shown_by in SWAPS.items()),
+    ]
     return "\n".join(lines) + "\n"
+
+
+def shown(by):
+    """Write the tests of one fault."""
+    return "<br>".join(f"`{each.partition('::')[2]}` ({each.partition('::')[0]})" for each in by)
 
 
 def test_the_page_of_faults_is_this_list():
