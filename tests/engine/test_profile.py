@@ -24,6 +24,13 @@ TEXT = """(module {imports} (memory (export "memory") 2)
   (func $answer (export "run") (param i32 i32) (result i64)
     {first} (call $little) (call $much) (call $little)
     (i64.or (i64.shl (i64.const 16) (i64.const 32)) (i64.const 8))))"""
+STRAIGHT = bytes(
+    wasmtime.wat2wasm("""(module (memory (export "memory") 2) (data (i32.const 16) "{\\22ok\\22:1}")
+  (func (export "alloc") (param i32) (result i32) (i32.const 65536))
+  (func (export "run") (param i32 i32) (result i64)
+    (drop (i32.const 1)) (drop (i32.const 1)) (drop (i32.const 1)) (drop (i32.const 1))
+    (i64.const 0x0000001000000008)))""")
+)
 ASKING = """(import "bailiwick" "call" (func $ask (param i32 i32) (result i64)))"""
 QUESTION = "{\\22interface\\22:\\22a:b/c@0.1.0\\22,\\22function\\22:\\22now\\22,\\22input\\22:{}}"
 
@@ -138,6 +145,29 @@ def test_a_component_is_looked_at_as_far_as_its_engine_tells():
     found = profile_call(bytes(wasmtime.wat2wasm(text)), "f", b"{}", BUDGET, samples=50)
     assert found.stacks
     assert max(found.stacks, key=found.stacks.__getitem__)[-1] == "m!func[1]"
+
+
+TYPED = """(component (core module $m (memory (export "memory") 1)
+  (func $work (export "f") (param i32) (result i32) (local $left i32)
+    (local.set $left (i32.const 1000))
+    (loop $again (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+    (local.get 0)))
+  (core instance $i (instantiate $m))
+  (func (export "f") (param "n" u32) (result u32) (canon lift (core func $i "f"))))"""
+
+
+def test_a_component_with_types_is_looked_at_too():
+    """Wrong if what the engine says of a typed call were lost on the way."""
+    found = profile_call(bytes(wasmtime.wat2wasm(TYPED)), "f", b'{"n":3}', BUDGET, samples=50)
+    assert found.run.output == b'{"ok":3}'
+    assert found.stacks == {("m!work",): found.run.fuel}
+
+
+def test_a_call_without_a_place_to_look_at_is_elsewhere():
+    """Wrong if a straight call were blamed on some function, or its fuel were lost."""
+    found = profile_call(STRAIGHT, "f", b"{}", BUDGET)
+    assert sum(found.stacks.values()) == found.run.fuel
+    assert found.functions[0].name == "(elsewhere)"
 
 
 def test_a_call_that_fails_by_itself_has_no_profile():

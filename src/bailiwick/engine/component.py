@@ -98,6 +98,10 @@ Attach = Callable[[int], None]
 """Told the context of a new store before any guest code runs in it."""
 
 
+class EngineSaid(Exception):
+    """The end of what the engine said of an error, for whoever wants to know where it came; the guest shapes it."""
+
+
 class ComponentCaller(Protocol):
     """One way of calling the text function of a component in a sandbox."""
 
@@ -260,7 +264,8 @@ class Sandboxes:
         tail = ctypes.string_at(ctypes.addressof(text.data.contents) + text.size - size, size)
         self._text_delete(ctypes.addressof(text))
         self._error_delete(error)
-        raise meaning_of(tail.decode(errors="replace"), lambda: self.fuel_left(context), is_setup=is_setup)
+        said = tail.decode(errors="replace")
+        raise meaning_of(said, lambda: self.fuel_left(context), is_setup=is_setup) from EngineSaid(said)
 
 
 class _Text(ctypes.Structure):

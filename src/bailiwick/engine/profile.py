@@ -104,7 +104,7 @@ def profile_call(
         progress: Called with 1 after each.
 
     Raises:
-        UsageRefused: too many samples (``profile-samples``), or no place of any is known (``profile-form``).
+        UsageRefused: too many samples (code ``profile-samples``).
         ModuleFailed: the call fails by itself, at its full budget.
         ModuleRefused, Unavailable: as ``Engine.load`` and ``Engine.run``.
 
@@ -125,12 +125,6 @@ def profile_call(
             stacks[call.stack_at(limit) or (UNKNOWN,)] += share
             count += 1
             progress(1)
-        if stacks.keys() <= {(UNKNOWN,)}:
-            raise UsageRefused(
-                f"the engine does not say where calls of a {guest.form} end",
-                hint="profile the same code as a core-json/1 or component-call/1",
-                code="profile-form",
-            )
     return Profile(run=run, samples=count, stacks=dict(stacks))
 
 
