@@ -30,7 +30,9 @@ AUTHOR = Signer("modules/bench", new_secret(b"a" * 32))
 SETTINGS = ({"at_once": 2}, {"at_once": 8}, {"at_once": AT_ONCE_DEFAULT}, {"at_once": AT_ONCE_DEFAULT, "beside": 32})
 """Rules of the node: how many calls run at one time, and how many of one tenant while others call too."""
 CALLERS = 64
-RATE, SECONDS = 40, 5
+ROUNDS = 3
+"""Rounds of both, alone and beside, of which the middle one is told."""
+RATE, SECONDS = 40, 3
 """Calls of the quiet tenant a second, and for how long, in seconds."""
 TURNS = 200_000
 """Rounds of the loop of one call: some milliseconds of one core."""
@@ -60,11 +62,8 @@ def _measured(node: Node, rules: Mapping[str, int]) -> Row:
         registry.install(module_files(), actor)
         for _ in range(50):
             node.supervisor.call(tenant, NAME, "work", b"{}", actor)
-    before = _p95(node)
-    with _busy(node) as answered:
-        start, count = time.perf_counter(), len(answered)
-        after = _p95(node)
-        rate = (len(answered) - count) / (time.perf_counter() - start)
+    rounds = [_one_round(node) for _ in range(ROUNDS)]
+    before, after, rate = sorted(rounds, key=lambda each: each[1] / each[0])[ROUNDS // 2]
     grown = after / before - 1
     how = ", ".join(f"{name} = {value}" for name, value in rules.items())
     default = " (the default)" if rules == {"at_once": AT_ONCE_DEFAULT} else ""
@@ -74,6 +73,15 @@ def _measured(node: Node, rules: Mapping[str, int]) -> Row:
         f"{after * 1e3:.1f} ms beside {rate:,.0f} calls/s of {CALLERS} threads, {before * 1e3:.1f} ms alone",
         f"under {GOAL:.0%}: {'met' if grown < GOAL else 'not met'}",
     )
+
+
+def _one_round(node: Node) -> tuple[float, float, float]:
+    """Give the percentile alone and beside the busy tenant, in seconds, and that one's calls a second."""
+    before = _p95(node)
+    with _busy(node) as answered:
+        start, count = time.perf_counter(), len(answered)
+        after = _p95(node)
+        return before, after, (len(answered) - count) / (time.perf_counter() - start)
 
 
 def _p95(node: Node) -> float:
