@@ -95,9 +95,7 @@ def _compiled(name: str, source: bytes) -> CodeType:
         return compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         why = f"{error.msg} (line {error.lineno})" if isinstance(error, SyntaxError) else str(error)
-        raise InputRefused(
-            f"{name} is not Python: {why}", hint="mend the source there", code="build-failed"
-        ) from error
+        raise InputRefused(f"{name} is not Python: {why}", hint="mend the source there", code="build-failed") from error
 
 
 def _session(host: HostLink | None, budget: Budget) -> HostSession:
