@@ -108,8 +108,10 @@ class Runners:
         name = hashlib.sha256(runner).digest()
         with self._lock:
             found = self._kept.get(name)
-            if found is None:
-                found = self._kept[name] = load()
+        if found is None:
+            found = load()  # outside of the lock: compiling takes seconds, and others have their engine already
+        with self._lock:
+            found = self._kept.setdefault(name, found)
             self._kept.move_to_end(name)
             while len(self._kept) > RUNNERS_MAX:
                 self._kept.popitem(last=False)
