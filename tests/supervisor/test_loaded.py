@@ -28,13 +28,13 @@ class Engine:
 
 def installed(name, manifest="sha256:1"):
     """Give what a shelf reads of an installed module."""
-    return SimpleNamespace(name=name, manifest=manifest)
+    return SimpleNamespace(name=name, manifest=manifest, engine="")
 
 
 @pytest.fixture
 def shelf_of(monkeypatch):
     def make(engine, *, form="component-call/1", size=SLOW_BYTES_MIN):
-        monkeypatch.setattr(loaded, "kept_manifest", lambda *_: SimpleNamespace(budget="the tier's"))
+        monkeypatch.setattr(loaded, "kept_manifest", lambda *_: SimpleNamespace(budget="the tier's", variants=()))
         monkeypatch.setattr(loaded, "kept_binary", lambda *_: b"")
         monkeypatch.setattr(loaded, "admit", lambda *_: SimpleNamespace(form=form, size=size))
         return Shelf("local", None, engine)
