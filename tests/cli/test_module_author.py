@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -122,3 +123,9 @@ def test_two_components_become_one_module_at_the_terminal(cli, folder):
     again = cli("module", "compose", "pay-checked", "checker", "adder", "--json")
     assert (again.code, json.loads(again.err)["error"]["code"]) == (2, "folder-exists")
     assert cli("module", "compose", "pay-other", "checker", "--json").code == 2
+
+
+def test_a_hyphen_stands_for_standard_input(cli, module, monkeypatch):
+    """Wrong if the help offers what the words of a command line refuse."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"a":1}')))
+    assert cli("module", "run", "pay-size", "size", "--input", "-").code == 0

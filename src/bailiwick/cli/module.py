@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from bailiwick.cli import screen
 from bailiwick.cli.folder import read_folder
-from bailiwick.cli.options import RecordIndex, TenantOptions, open_node
+from bailiwick.cli.options import RecordIndex, TenantOptions, TextInput, open_node
 from bailiwick.cli.text_input import read_text_input
 from bailiwick.errors import UsageRefused
 
@@ -192,7 +192,7 @@ def call(
     function: str,
     /,
     *,
-    input: str = "{}",  # noqa: A002 the word of the terminal
+    input: TextInput = "{}",  # noqa: A002 the word of the terminal
     priority: Literal["urgent", "normal", "patient"] = "normal",
     options: TenantOptions = TenantOptions(),
 ) -> int:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from bailiwick.cli import screen
 from bailiwick.cli.folder import make_folder, read_folder, write_files
 from bailiwick.cli.module_desk import built_module, check_digest, loaded_module, read_module
-from bailiwick.cli.options import Options, Printing, TenantOptions, open_node
+from bailiwick.cli.options import Options, Printing, TenantOptions, TextInput, open_node
 
 if TYPE_CHECKING:
     from bailiwick.authoring import CaseReport
@@ -176,7 +176,7 @@ def run(
     function: str,
     /,
     *,
-    input: str = "{}",  # noqa: A002 the word of the terminal
+    input: TextInput = "{}",  # noqa: A002 the word of the terminal
     options: Options = Options(),
 ) -> int:
     """Call a function of a module that is not installed, and show what it asked of the host and what it cost.

@@ -13,7 +13,7 @@ from bailiwick.cli.folder import read_folder, write_files
 from bailiwick.cli.module_desk import loaded_module, read_module
 from bailiwick.cli.module_live import Live, go_live
 from bailiwick.cli.module_swap import Calls, Flag
-from bailiwick.cli.options import TenantOptions
+from bailiwick.cli.options import TenantOptions, TextInput
 from bailiwick.cli.text_input import read_text_input
 from bailiwick.cli.watching import changed_lines, watch
 from bailiwick.errors import BailiwickError, UsageRefused
@@ -32,7 +32,7 @@ def dev(
     /,
     *,
     function: str | None = None,
-    input: str = "{}",  # noqa: A002 the word of the terminal
+    input: TextInput = "{}",  # noqa: A002 the word of the terminal
     once: Flag = False,
     install: Flag = False,
     calls: Calls = 100,

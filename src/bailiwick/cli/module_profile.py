@@ -10,7 +10,7 @@ from cyclopts import Parameter, validators
 
 from bailiwick.cli import screen
 from bailiwick.cli.module_desk import built_module
-from bailiwick.cli.options import TenantOptions, open_node
+from bailiwick.cli.options import TenantOptions, TextInput, open_node
 from bailiwick.cli.text_input import read_text_input
 from bailiwick.errors import UsageRefused
 
@@ -28,7 +28,7 @@ def profile(
     function: str,
     /,
     *,
-    input: str = "{}",  # noqa: A002 the word of the terminal
+    input: TextInput = "{}",  # noqa: A002 the word of the terminal
     samples: Samples = 200,
     folded: Path | None = None,
     options: TenantOptions = TenantOptions(),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bailiwick.node import Node
     from bailiwick.settings import Settings
 
+TextInput = Annotated[str, Parameter(allow_leading_hyphen=True)]
+"""JSON, or @FILE, or - for standard input."""
 RecordIndex = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 """Position of a record in the ledger, from 0."""
 Jobs = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=64))]
