@@ -238,7 +238,7 @@ def test_a_pointer_is_read_as_rfc_6901_says():
 
 
 def test_a_place_in_a_list_is_the_number_that_is_written():
-    """Wrong if a long number is cut short, or one with a leading zero stands for another place (RFC 6901, section 4)."""
+    """Wrong if a long number is cut short, or a leading zero names another place (RFC 6901, section 4)."""
     assert taken(rule("/lines/1"), '{"lines":[7,8]}') == 8
     assert taken(rule("/lines/1000000"), '{"lines":[7,8]}') is None
     with pytest.raises(InputRefused):
