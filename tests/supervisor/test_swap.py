@@ -274,7 +274,7 @@ def test_an_inner_call_does_not_wait_for_the_drain_that_waits_for_it(greeter):
     with swapper.inflight.locks.exclusive(TENANT, "swap-greeter"):
         swapper.registry.state.record("module.swap-started", "module/greeter", detail, OPERATOR)
         with swapper.inflight.entered_inside("greeter", 1_000):
-            pass
+            assert swapper.registry.state.now().swaps.is_draining("greeter")
 
 
 def test_more_calls_than_there_are_places_are_turned_away(greeter):

@@ -106,14 +106,17 @@ class _Options:
                 raise self.refused(f"has {name} = {value}, which can be {least} to {most}")
 
     def refused(self, why: str, code: str = "effect-settings") -> UsageRefused:
+        """Give the refusal of what the table says."""
         return UsageRefused(
             f"effects.{self._type} {why}", hint="mend the tables under [effects.TYPE] in node.toml", code=code
         )
 
     def text(self, name: str, default: str = "") -> str:
+        """Give an option as text, or its default."""
         return str(self._given.get(name, default))
 
     def needed(self, name: str) -> str:
+        """Give an option that the channel cannot do without."""
         if not self.text(name):
             raise self.refused(f"lacks {name}")
         return self.text(name)

@@ -62,6 +62,7 @@ class _Telling:
         self._reasons = Reasons(self._sealed, self._sayings)
 
     def tell(self) -> dict[str, Any]:
+        """Give the whole explanation as JSON."""
         record, evidence = self._explanation.record, self._evidence
         rules = [self._rule(entry) for entry in evidence["trace"] if entry["kind"] != "assumption"]
         assumptions = [self._assumption(entry) for entry in evidence["trace"] if entry["kind"] == "assumption"]

@@ -33,6 +33,7 @@ class _Drawing:
         self._word = Wording(told["language"])
 
     def whole(self) -> Branch:
+        """Give the whole tree."""
         told, impact = self._told, self._told["impact"]
         head = self._word("head", record=told["record"], outcome=impact["outcome"], day=told["legal_date"])
         reason = [impact["reason"], *([impact["text"]] if "text" in impact else [])]
