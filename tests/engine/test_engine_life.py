@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import bailiwick
-from bailiwick.engine import Engine
+from bailiwick.engine import Engine, package
 from bailiwick.errors import ModuleFailed, Unavailable, UsageRefused
 from bailiwick.model import Budget
 
@@ -100,7 +100,7 @@ def test_memory_and_files_stay_flat_over_many_calls(engine, guest_of, saying):
 
 FRESH = """
 import sys, pathlib
-from bailiwick.engine import Engine
+from bailiwick.engine import Engine, package
 from bailiwick.model import Tier
 with Engine() as engine:
     guest = engine.load(pathlib.Path(sys.argv[1]).read_bytes())
@@ -124,7 +124,7 @@ def test_fuel_memory_and_answer_are_the_same_in_fresh_processes(intake):
 
 SHORT = """
 import pathlib, resource, sys
-from bailiwick.engine import Engine
+from bailiwick.engine import Engine, package
 from bailiwick.errors import Unavailable
 from bailiwick.model import Tier
 with Engine(allocator="on-demand") as engine:
@@ -177,3 +177,21 @@ def test_an_engine_that_came_through_fork_refuses_to_work(engine, saying, budget
         with pytest.raises(Unavailable) as caught:
             engine.run(guest, "f", b"{}", budget)
     assert caught.value.code == "engine-forked"
+
+
+def test_engines_that_nobody_uses_any_more_do_not_end_the_process(monkeypatch):
+    """Wrong if pools that wait to be collected take the last mapping, for which the package ends the process."""
+    counted = iter([64_000, 64_000, 2_000, 2_000])
+    collected = []
+    monkeypatch.setattr(package.gc, "collect", lambda: collected.append(True))
+    monkeypatch.setattr(package, "has_mappings", lambda count: next(counted) + count <= 65_530)
+    with Engine() as first:
+        assert (first.allocator, collected) == ("on-demand", [True])
+    with Engine() as second:
+        assert (second.allocator, collected) == ("pooling", [True])
+
+
+def test_mappings_are_counted_where_the_system_tells():
+    """Wrong if the room for a pool were guessed."""
+    assert package.has_mappings(1)
+    assert not package.has_mappings(10**9) or not Path("/proc/self/maps").exists()

@@ -7,9 +7,11 @@ runs could differ is switched off here.
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import mmap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bailiwick.engine.binary import TABLE_ELEMENTS_MAX, TABLES_MAX
@@ -34,6 +36,8 @@ COMPONENT_MEMORIES_MAX = 4
 """Most linear memories within one component; all together fit the budget."""
 POOL_BYTES = SANDBOXES_MAX * (5 << 30)
 """Address space that a pool reserves, with some to spare: 4 GiB and a guard for each memory, and the tables."""
+POOL_MAPPINGS = 10 * SANDBOXES_MAX
+"""Stretches of memory that a pool maps, in number, with some to spare; a process may have 65,530 of them in all."""
 KEEP_RESIDENT_BYTES = 128 << 10
 """Memory of a sandbox that is wiped by hand when it goes: a small guest has its stack and data there, and then needs no
 fresh pages. A call took 30 us with 64 KiB, 19 with 128, 22 with 256, 40 with a megabyte."""
@@ -126,9 +130,25 @@ def new_engine(package: Any, allocator: str) -> tuple[wasmtime.Engine, str]:
         The engine, and ``pooling`` or ``on-demand``.
     """
     # A pool that finds no room ends the process instead of raising, so the room is tried first.
-    if allocator == "pooling" and has_address_space(POOL_BYTES):
+    if allocator == "pooling" and not _has_room():
+        gc.collect()  # an engine that nobody uses any more keeps its pool until it is collected
+    if allocator == "pooling" and _has_room():
         return package.Engine(configure(package, is_pooling=True)), "pooling"
     return package.Engine(configure(package, is_pooling=False)), "on-demand"
+
+
+def _has_room() -> bool:
+    return has_address_space(POOL_BYTES) and has_mappings(2 * POOL_MAPPINGS)
+
+
+def has_mappings(count: int) -> bool:
+    """Say whether this process could map so many further stretches of memory; yes where the system does not say."""
+    try:
+        most = int(Path("/proc/sys/vm/max_map_count").read_text())
+        with Path("/proc/self/maps").open("rb") as maps:
+            return sum(1 for _ in maps) + count <= most
+    except (OSError, ValueError):
+        return True
 
 
 def has_address_space(size: int) -> bool:
