@@ -1,7 +1,7 @@
 """Take the host name of a registry out of an engine that was just built: ``python tools/plain_engine.py FOLDER``.
 
-A compiler in Rust writes the paths of its sources into the messages of panics, and with them where it got them from. The
-words that take its place are as long, so that nothing else moves; the digest in ``module.json`` is written anew.
+A compiler in Rust writes the paths of its sources into the messages of panics, and with them where it got them from.
+The words that take its place are as long, so that nothing else moves; the digest in ``module.json`` is written anew.
 """
 
 from __future__ import annotations
