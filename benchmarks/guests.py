@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bailiwick.engine.compose import filled
+
 SOURCE = r"""
 typedef unsigned char u8; typedef unsigned int u32; typedef unsigned long long u64;
 #define EXPORT(n) __attribute__((export_name(n)))
@@ -128,29 +130,4 @@ def wrapped(core: bytes) -> bytes:
     """Put a core module into a component of the fast world."""
     import wasmtime
 
-    whole = bytes(wasmtime.wat2wasm(WRAPPER))
-    made, at = bytearray(whole[:8]), 8
-    while at < len(whole):
-        kind = whole[at]
-        size, start = _number(whole, at + 1)
-        inside = core if kind == CORE_MODULE_SECTION else whole[start : start + size]
-        made += bytes([kind]) + _leb(len(inside)) + inside
-        at = start + size
-    return bytes(made)
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        value |= (data[at] & 0x7F) << shift
-        shift, at = shift + 7, at + 1
-        if data[at - 1] < 0x80:
-            return value, at
-
-
-def _leb(value: int) -> bytes:
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*made, value])
+    return filled(bytes(wasmtime.wat2wasm(WRAPPER)), CORE_MODULE_SECTION, [core])

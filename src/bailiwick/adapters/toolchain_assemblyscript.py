@@ -11,8 +11,8 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from bailiwick.adapters.toolchain_compiling import missing, run_build
-from bailiwick.adapters.toolchain_quickjs import node_program
+from bailiwick.adapters.toolchain_compiling import run_build
+from bailiwick.adapters.toolchain_quickjs import node_program, npm_package
 from bailiwick.ports import BuildAnswer, BuildOrder
 
 PROGRAM = "assemblyscript"
@@ -48,11 +48,4 @@ class AssemblyscriptToolchain:
         return run_build([node_program(), os.fspath(script)], arguments, order, made)
 
     def _package(self) -> Path:
-        for folder in (self._folder, *self._folder.parents):
-            package = folder / "node_modules" / PROGRAM
-            if (package / "package.json").is_file():
-                return package
-        raise missing(
-            f"the npm package {PROGRAM}",
-            f"in the module's folder: npm install --save-dev {PROGRAM}@{VERSION_WANTED}",
-        )
+        return npm_package(self._folder, PROGRAM, VERSION_WANTED)

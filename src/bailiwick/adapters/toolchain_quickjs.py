@@ -50,14 +50,20 @@ class QuickjsToolchain:
         return run_build([node_program(), os.fspath(script)], arguments, order, made)
 
     def _package(self) -> Path:
-        for folder in (self._folder, *self._folder.parents):
-            package = folder / "node_modules" / PROGRAM
-            if (package / "package.json").is_file():
-                return package
-        raise missing(
-            f"the npm package {PROGRAM}",
-            f"in the module's folder: npm install --save-dev {PROGRAM}@{VERSION_WANTED}",
-        )
+        return npm_package(self._folder, PROGRAM, VERSION_WANTED)
+
+
+def npm_package(start: Path, program: str, version: str) -> Path:
+    """Find the folder of an npm package, in a folder or in one above it.
+
+    Raises:
+        Unavailable: it is not installed (code ``toolchain-missing``), with the command that installs it.
+    """
+    for folder in (start, *start.parents):
+        package = folder / "node_modules" / program
+        if (package / "package.json").is_file():
+            return package
+    raise missing(f"the npm package {program}", f"in the module's folder: npm install --save-dev {program}@{version}")
 
 
 def node_program() -> str:

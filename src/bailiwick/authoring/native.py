@@ -14,7 +14,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import PurePosixPath
@@ -22,7 +22,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from bailiwick.canonical import digest
-from bailiwick.engine import HostLink, HostRefused, HostSession, HostStopped, read_answer
+from bailiwick.engine import HostLink, HostRefused, HostSession, HostStopped, NobodyAnswers, read_answer
 from bailiwick.errors import InputRefused, ModuleFailed
 from bailiwick.model import Budget, JsonValue, Run
 from bailiwick.schema import parse_document
@@ -107,28 +107,12 @@ def _session(host: HostLink | None, budget: Budget) -> HostSession:
         left[0] = fuel
 
     return HostSession(
-        host or _Nobody(),
+        host or NobodyAnswers(),
         budget,
         fuel_left=lambda: left[0],
         set_fuel=set_fuel,
         time_left=lambda: round((end - time.monotonic()) * 1000),
     )
-
-
-class _Nobody:
-    """Answers nothing."""
-
-    def call(
-        self,
-        interface: str,
-        function: str,
-        input: JsonValue,  # noqa: A002, ARG002 the shape of every link
-        *,
-        left: Budget,  # noqa: ARG002
-        charge: Callable[[int], None],  # noqa: ARG002
-    ) -> JsonValue:
-        """Refuse the call."""
-        raise HostRefused("denied", f"{interface}#{function} is not granted")
 
 
 def _answer(guest: NativeGuest, function: str, value: Any, session: HostSession) -> dict[str, Any]:

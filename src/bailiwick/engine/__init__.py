@@ -10,7 +10,7 @@ from bailiwick.engine.binary import MODULE_BYTES_MAX
 from bailiwick.engine.cache import CodeCache
 from bailiwick.engine.compile import Compiler
 from bailiwick.engine.compose import Part, Whole, alias_of, compose
-from bailiwick.engine.host import HostLink, HostRefused, HostSession, TranscriptHost
+from bailiwick.engine.host import HostLink, HostRefused, HostSession, NobodyAnswers, TranscriptHost
 from bailiwick.engine.host import Stopped as HostStopped
 from bailiwick.engine.loading import Artefact
 from bailiwick.engine.nesting import COMPONENT_BYTES_MAX
@@ -38,6 +38,7 @@ __all__ = [
     "HostRefused",
     "HostSession",
     "HostStopped",
+    "NobodyAnswers",
     "Part",
     "Profile",
     "Refusal",

@@ -77,7 +77,7 @@ def compose(first: Part, others: Sequence[Part]) -> Whole:
     text, imports, joined = _text(shown, providers, _in_order(shown, providers))
     try:
         outer = bytes(package.wat2wasm(text))
-        wasm = _filled(outer, [each.wasm for each in parts])
+        wasm = filled(outer, COMPONENT_SECTION, [each.wasm for each in parts])
         component_package().Component(engine, wasm)
     except package.WasmtimeError as error:
         raise ModuleRefused(
@@ -292,19 +292,25 @@ class _Writer:
 # --- bytes ----------------------------------------------------------------------------------------------------------
 
 
-def _filled(outer: bytes, parts: list[bytes]) -> bytes:
-    """Put the parts in the place of the empty components, in order; custom sections go."""
+def filled(outer: bytes, section: int, parts: list[bytes]) -> bytes:
+    """Put binaries in the place of the empty ones within a component, in order; custom sections go.
+
+    Args:
+        outer: A component, with one section of that kind for each part.
+        section: 4 for components, 1 for core modules.
+        parts: What is put in.
+    """
     made, at, waiting = bytearray(outer[:HEADER_BYTES]), HEADER_BYTES, list(parts)
     while at < len(outer):
         kind = outer[at]
         size, start = _number(outer, at + 1)
-        if kind == COMPONENT_SECTION:
+        if kind == section:
             inside = waiting.pop(0)
             made += bytes([kind]) + _leb(len(inside)) + inside
         elif kind != CUSTOM_SECTION:
             made += outer[at : start + size]
         at = start + size
-    assert not waiting, "there is an empty component for each part"
+    assert not waiting, "there is a place for each part"
     return bytes(made)
 
 
