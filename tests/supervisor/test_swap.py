@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
 
-from bailiwick.errors import ModuleFailed, ModuleRefused, NotFound, NotTrusted, Unavailable, UsageRefused
+from bailiwick.errors import InputRefused, ModuleFailed, ModuleRefused, NotFound, NotTrusted, Unavailable, UsageRefused
 from bailiwick.keys import Signer, new_secret
 from bailiwick.supervisor.inflight import PLACES
 
@@ -349,3 +350,50 @@ def test_the_folded_state_is_the_same_when_it_is_kept_and_folded_anew(greeter, h
     assert house.open().registry(TENANT).state.now() == kept
     assert kept.swaps.pins == {"greeter": "1.1.0"}
     assert kept.previous["greeter"].version == "1.0.0"
+
+
+# --- its own cases, and how it says that it is ------------------------------------------------------------------------
+
+
+def cases(output):
+    """The cases that lie beside a version."""
+    return json.dumps([{"name": "Ada", "function": "greet", "input": {"name": "Ada"}, "output": output}]).encode()
+
+
+def test_a_version_that_fails_its_own_cases_never_becomes_active(greeter, house):
+    """Wrong if an author's own test is there and nobody asks it before the switch."""
+    swapper = greeter.swapper(TENANT)
+    with pytest.raises(ModuleRefused, match="Ada") as caught:
+        swapper.plan({**second(), "cases.json": cases({"greeting": "hello"})}, OPERATOR)
+    assert caught.value.code == "swap-cases"
+    assert house.types()[-1] == "module.refused"
+    plan = swapper.plan({**second(), "cases.json": cases({"greeting": "goodbye"})}, OPERATOR)
+    assert plan.cases == 1
+    with pytest.raises(InputRefused):
+        swapper.plan({**second(), "cases.json": b"{"}, OPERATOR)
+
+
+def test_a_new_version_that_says_it_is_not_well_takes_its_swap_back(greeter, registry, house):
+    """Wrong if a version that was well at the desk, and is not in the house, stays."""
+    text = """(module (import "bailiwick" "call" (func $ask (param i32 i32) (result i64)))
+      (memory (export "memory") 2)
+      (data (i32.const 65536) "%s") (data (i32.const 66000) "%s") (data (i32.const 66500) "%s")
+      (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+      (func (export "run") (param i32 i32) (result i64) (local $told i64)
+        (local.set $told (call $ask (i32.const 65536) (i32.const %d)))
+        (if (result i64) (i32.eq (i32.load8_u (i32.add (i32.const 2) (i32.wrap_i64 (i64.shr_u (local.get $told)
+            (i64.const 32))))) (i32.const 111)) (then (i64.const %d)) (else (i64.const %d)))))"""
+    question = json.dumps({"interface": CLOCK, "function": "now", "input": {}})
+    bad, good = '{"error":{"code":"unwell","message":"it knows the time"}}', '{"ok":{"greeting":"hi"}}'
+    data = [each.replace('"', "\\22") for each in (question, good, bad)]
+    wasm = wasm_of(text % (*data, len(question), 66_500 << 32 | len(bad), 66_000 << 32 | len(good)))
+    functions = manifest_of()["functions"]
+    functions["health"] = {**functions["greet"], "output": {}}
+    swapper = greeter.swapper(TENANT)
+    plan = swapper.plan(second(wasm, functions=functions, capabilities=[asking(CLOCK, "now")]), OPERATOR)
+    assert plan.health == "well"
+    swapper.swap(plan, OPERATOR)
+    registry.grant("greeter", CLOCK, OPERATOR)
+    assert greeter.call(TENANT, "greeter", "health", b"{}", OPERATOR).refusal.code == "unwell"
+    assert house.events()[-1].detail["code"] == "health"
+    assert greeting(greeter) == "hello"

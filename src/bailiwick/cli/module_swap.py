@@ -147,6 +147,8 @@ def _plan_text(told: dict[str, Any]) -> str:
         lines.append(f"  and {found['differing'] - SHOWN_MAX} more: --json lists them")
     lines += [f"it asks for more, and does not get it by this: {each}" for each in told["asks_more"]]
     lines += [f"it has no function {each} any more" for each in told["lacking"]]
+    if told["cases"]:
+        lines.append(f"its own {told['cases']} cases pass")
     lines.append("it says that it is well" if told["health"] == "well" else "it does not say how it is")
     return "\n".join(lines)
 

@@ -12,8 +12,9 @@ from bailiwick.supervisor.kept import kept_parts
 from bailiwick.supervisor.loaded import Loaded
 from bailiwick.supervisor.registry import Registry
 from bailiwick.supervisor.rehearse import run_again
-from bailiwick.supervisor.state import Installed
+from bailiwick.supervisor.state import FleetState, Installed
 from bailiwick.supervisor.swap import SwapDone, Swapper
+from bailiwick.supervisor.swapstate import HEALTH
 
 REGRESSION = "regression"
 """Why a version was taken back: it failed a call that the one before it does not fail."""
@@ -45,10 +46,27 @@ class Probation:
         try:
             if self._fails(before, record):
                 return None
-            failed = now.modules[name].manifest
-            return self.swapper.roll_back(name, self.registry.state.ledger.node, REGRESSION, of=failed)
+            return self._take_back(name, now, REGRESSION)
         except (ModuleRefused, NotFound, NotTrusted, Unavailable):
             return None
+
+    def unwell(self, name: str) -> SwapDone | None:
+        """Take a swap back where the new version, asked how it is, says that it is not well.
+
+        Returns:
+            What was brought back; None where nothing can be, as ``judge`` says.
+        """
+        now = self.registry.state.now()
+        if name not in now.previous or not now.swaps.is_on_probation(name):
+            return None
+        try:
+            return self._take_back(name, now, HEALTH)
+        except (ModuleRefused, NotFound, NotTrusted, Unavailable):
+            return None
+
+    def _take_back(self, name: str, now: FleetState, code: str) -> SwapDone:
+        failed = now.modules[name].manifest
+        return self.swapper.roll_back(name, self.registry.state.ledger.node, code, of=failed)
 
     def _fails(self, before: Installed, index: int) -> bool:
         """Say whether the version before does no better with the input of a recorded call."""

@@ -35,6 +35,7 @@ from bailiwick.supervisor.packstate import DAY_CHARACTERS
 from bailiwick.supervisor.registry import Registry, find_module
 from bailiwick.supervisor.remembered import Key, Remembered
 from bailiwick.supervisor.state import DENIED, FleetState, Installed
+from bailiwick.supervisor.swapstate import HEALTH
 from bailiwick.supervisor.values import encode_value
 
 
@@ -78,6 +79,7 @@ class Running:
     remembered: Remembered
     inflight: Places
     on_failure: Callable[[str, int], object]
+    on_unwell: Callable[[str], object]
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _running: int = 0
 
@@ -112,6 +114,8 @@ class Running:
             if isinstance(outcome.error, ModuleFailed) and state.swaps.is_on_probation(name):
                 self.on_failure(name, receipt.index)
             raise outcome.error
+        if function == HEALTH and outcome.kind == "refused" and state.swaps.is_on_probation(name):
+            self.on_unwell(name)
         return _answer(installed, outcome, receipt)
 
     def _called(

@@ -322,6 +322,7 @@ class _Stage:
             remembered=Remembered(clock),
             inflight=_Free(self.state),
             on_failure=lambda *_: None,
+            on_unwell=lambda _: None,
         )
         told: dict[str, Any] = {"position": position, "module": call.module, "function": call.function}
         try:

@@ -313,9 +313,11 @@ class Supervisor:
         )
         swapper = Swapper(registry=registry, inflight=inflight)
         healing.append(swapper)
+        probation = Probation(registry=registry, swapper=swapper)
         running = Running(
             inflight=inflight,
-            on_failure=Probation(registry=registry, swapper=swapper).judge,
+            on_failure=probation.judge,
+            on_unwell=probation.unwell,
             registry=registry,
             shelf=shelf,
             engine=self._engine,

@@ -18,16 +18,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bailiwick.engine import HostRefused, Refusal, read_answer
+from bailiwick.authoring import run_cases
+from bailiwick.engine import Refusal, read_answer
 from bailiwick.errors import BailiwickError, ModuleFailed, ModuleRefused, NotTrusted, Unavailable, UsageRefused
 from bailiwick.keys import Verifier
 from bailiwick.model import Actor, Draft, JsonValue, Receipt
+from bailiwick.schema import parse_document
 from bailiwick.supervisor.inflight import InFlight, alone, one_drain
 from bailiwick.supervisor.loaded import Loaded
 from bailiwick.supervisor.registry import Candidate, Registry, find_module
 from bailiwick.supervisor.rehearse import CALLS_DEFAULT, CALLS_MAX, Rehearsal, last_calls, rehearse
 from bailiwick.supervisor.state import INSTALLED, REFUSED, FleetState, Installed
 from bailiwick.supervisor.swapstate import (
+    HEALTH,
     PINNED,
     ROLLED_BACK,
     SWAP_ABANDONED,
@@ -43,8 +46,8 @@ FORCED_MS_MAX = 130_000
 """How much longer a forced swap waits: every call in flight has met its own deadline by then, in milliseconds."""
 LOOK_MS = 500
 """Longer than a call that finds no place looks whether a swap has them all, in milliseconds."""
-HEALTH = "health"
-"""Export, or function without input, by which a module says that it is well."""
+CASES = "cases.json"
+"""The module's own cases, where they lie beside it; what the host answers in one stands in the case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,8 @@ class SwapPlan:
     """What a swap would do: the version that is active, the one that would take its place, and what was found.
 
     ``asks_more`` are capabilities that the new version asks for and the old one did not; it does not get them by being
-    swapped in. ``lacking`` are functions that it no longer has; ``health`` is ``well``, or ``unsaid``.
+    swapped in. ``lacking`` are functions that it no longer has; ``health`` is ``well``, or ``unsaid``;
+    ``cases`` counts those of its own that lie beside it, all of which passed.
     """
 
     name: str
@@ -61,6 +65,7 @@ class SwapPlan:
     asks_more: tuple[str, ...]
     lacking: tuple[str, ...]
     health: str
+    cases: int
     rehearsal: Rehearsal
 
     def to_json(self) -> dict[str, Any]:
@@ -73,6 +78,7 @@ class SwapPlan:
             "asks_more": list(self.asks_more),
             "lacking": list(self.lacking),
             "health": self.health,
+            "cases": self.cases,
             "rehearsal": self.rehearsal.to_json(),
         }
 
@@ -124,7 +130,8 @@ class Swapper:
         Raises:
             NotFound: no version of it is installed.
             NotTrusted, ModuleRefused: as ``Registry.install``; it is the version that is active (``module-same``), is
-                signed by another key (``swap-author``), or is not well (``swap-health``).
+                signed by another key (``swap-author``), is not well (``swap-health``), or fails a case that lies
+                beside it (``swap-cases``).
         """
         if not 0 <= calls <= CALLS_MAX:
             raise UsageRefused(f"{calls} calls cannot be rehearsed", hint=f"0 to {CALLS_MAX}", code="swap-calls")
@@ -132,7 +139,7 @@ class Swapper:
         now = self.registry.state.now()
         try:
             old, candidate = self._examined(now, files, told)
-            health = self._health(candidate)
+            health, cases = self._health(candidate), self._cases(candidate, files.get(CASES, b""))
         except BailiwickError as error:
             if error.exit_code == ModuleRefused.exit_code:
                 where = f"module/{told['name']}" if "name" in told else "module"
@@ -150,6 +157,7 @@ class Swapper:
             asks_more=tuple(sorted(manifest.asked - before.asked)),
             lacking=tuple(sorted(before.functions.keys() - manifest.functions.keys())),
             health=health,
+            cases=cases,
             rehearsal=rehearsal,
         )
 
@@ -306,9 +314,9 @@ class Swapper:
         manifest, engine, guest = candidate.manifest, self.registry.engine, candidate.guest
         try:
             if HEALTH in manifest.functions:
-                run = engine.run(guest, HEALTH, b"{}", manifest.functions[HEALTH].budget, host=NoHost())
+                run = engine.run(guest, HEALTH, b"{}", manifest.functions[HEALTH].budget)
             else:
-                run = engine.health(guest, manifest.budget, host=NoHost())
+                run = engine.health(guest, manifest.budget)
         except UsageRefused as error:
             if error.code != "module-health":
                 raise
@@ -319,6 +327,20 @@ class Swapper:
         if isinstance(answer, Refusal):
             raise _unwell(candidate, f"{answer.code}: {answer.message}")
         return "well"
+
+    def _cases(self, candidate: Candidate, raw: bytes) -> int:
+        """Run the cases that lie beside a version, and say how many there are; none costs nothing."""
+        manifest = candidate.manifest
+        found = run_cases(parse_document(manifest.raw), raw, candidate.guest, self.registry.engine, manifest.budget)
+        if not found.is_passed:
+            first = found.failed[0]
+            raise ModuleRefused(
+                f"{manifest.subject} fails {len(found.failed)} of its own {found.cases} cases; the first is "
+                f"{first.name}: {first.difference[:300]}",
+                hint="mend it, or its cases: bailiwick module test FOLDER",
+                code="swap-cases",
+            )
+        return found.cases
 
     def _swap(self, plan: SwapPlan, actor: Actor, wait_ms: int) -> SwapDone:
         self._check_unchanged(plan, self.registry.state.now())
@@ -386,17 +408,6 @@ class Swapper:
         """Look, write, and append records all or none, under the one lock that every change of a module takes."""
         with self.registry.state.exclusive() as now:
             return self.registry.state.ledger.record_many(self.registry.tenant, written(now))
-
-
-class NoHost:
-    """Answers nothing: for a version that is tried before it was granted anything."""
-
-    def call(self, interface: str, function: str, input: JsonValue, **_: Any) -> JsonValue:  # noqa: A002 the ABI's own word
-        """Refuse."""
-        del input
-        raise HostRefused(
-            "denied", f"{interface[:200]}#{function[:100]} is not answered to a module that is being tried"
-        )
 
 
 def loaded_of(old: Installed, candidate: Candidate) -> Loaded:

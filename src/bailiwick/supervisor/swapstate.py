@@ -17,6 +17,8 @@ SWAP_STARTED, SWAPPED, SWAP_ABANDONED = "module.swap-started", "module.swapped",
 ROLLED_BACK = "module.rolled-back"
 PINNED, UNPINNED = "module.pinned", "module.unpinned"
 DRAINING, PROBATION = "draining", "probation"
+HEALTH = "health"
+"""Export, or function without input, by which a module says that it is well."""
 PROBATION_CALLS = 100
 """Calls of a new version after which it has proved itself, in number."""
 
