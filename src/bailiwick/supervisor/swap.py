@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.authoring import run_cases
-from bailiwick.engine import Refusal, read_answer
+from bailiwick.engine import NobodyAnswers, Refusal, read_answer
 from bailiwick.errors import BailiwickError, ModuleFailed, ModuleRefused, NotTrusted, Unavailable, UsageRefused
 from bailiwick.keys import Verifier
 from bailiwick.model import Actor, Draft, JsonValue, Receipt
@@ -314,9 +314,9 @@ class Swapper:
         manifest, engine, guest = candidate.manifest, self.registry.engine, candidate.guest
         try:
             if HEALTH in manifest.functions:
-                run = engine.run(guest, HEALTH, b"{}", manifest.functions[HEALTH].budget)
+                run = engine.run(guest, HEALTH, b"{}", manifest.functions[HEALTH].budget, host=NobodyAnswers())
             else:
-                run = engine.health(guest, manifest.budget)
+                run = engine.health(guest, manifest.budget, host=NobodyAnswers())
         except UsageRefused as error:
             if error.code != "module-health":
                 raise
